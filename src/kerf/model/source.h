@@ -51,6 +51,8 @@ class ModelSource {
 
   /// nullptr if there is none of that name.
   [[nodiscard]] const SourceTensor* find(std::string_view name) const;
+  /// tokenizer(), or not_found naming the model if it came without one.
+  [[nodiscard]] Result<std::shared_ptr<const Tokenizer>> require_tokenizer() const;
 };
 
 }  // namespace kerf

@@ -1,0 +1,34 @@
+#include "kerf/model/source.h"
+
+#include <algorithm>
+
+#include "kerf/model/source_gguf.h"
+
+namespace kerf {
+
+std::uint64_t SourceTensor::n_elements() const noexcept {
+  std::uint64_t n = 1;
+  for (const std::uint64_t extent : shape) n *= extent;
+  return n;
+}
+
+Result<std::shared_ptr<const ModelSource>> ModelSource::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    return fail(ErrorKind::unsupported, path.string(), "is a folder; give the .gguf file");
+  return open_gguf_source(path);
+}
+
+const SourceTensor* ModelSource::find(std::string_view name) const {
+  const std::vector<SourceTensor>& all = tensors();
+  const auto place = std::find_if(all.begin(), all.end(), [&](const auto& t) { return t.name == name; });
+  return place == all.end() ? nullptr : &*place;
+}
+
+Result<std::shared_ptr<const Tokenizer>> ModelSource::require_tokenizer() const {
+  if (auto present = tokenizer()) return present;
+  return fail(ErrorKind::not_found, path().string(),
+              "comes without a tokenizer, so text cannot be turned into tokens");
+}
+
+}  // namespace kerf
