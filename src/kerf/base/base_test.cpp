@@ -77,6 +77,7 @@ TEST(Json, RefusesWhatCouldHurt) {
   EXPECT_FALSE(parse_json(std::string(100000, '['), "f")) << "nesting";
   EXPECT_FALSE(parse_json("{} x", "f")) << "trailing characters";
   EXPECT_FALSE(parse_json("\"\xff\"", "f")) << "invalid UTF-8";
+  EXPECT_FALSE(parse_json("[1e999]", "f")) << "number out of range";
   EXPECT_EQ(parse_json("{", "name.json").error().where, "name.json");
 }
 

@@ -36,6 +36,8 @@ Result<nlohmann::json> parse_json(std::string_view text, const std::string& wher
     return nlohmann::json::parse(text.begin(), text.end(), Guard{});
   } catch (const nlohmann::json::parse_error& error) {
     return fail(ErrorKind::input, where, fmt::format("is not valid JSON at byte {}", error.byte));
+  } catch (const nlohmann::json::out_of_range&) {
+    return fail(ErrorKind::input, where, "is not valid JSON: a number is too large");
   } catch (const std::length_error& error) {
     return fail(ErrorKind::input, where, error.what());
   }

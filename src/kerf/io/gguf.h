@@ -10,8 +10,19 @@
 
 namespace kerf {
 
+/// Tensors begin at multiples of this many bytes: general.alignment, or 32 without it. Errors: input (not a
+/// u32, not a power of two from 8 to 2^20).
+Result<std::uint64_t> gguf_alignment(const Metadata& metadata);
+
+/// Whether `bytes` begin as a GGUF file does, of any version and byte order.
+[[nodiscard]] bool looks_like_gguf(Bytes bytes) noexcept;
+
 /// Reads one GGUF file; a shard yields only its own tensors (open_container() joins shards).
 Result<Container> open_gguf(const std::filesystem::path& path);
+
+/// The same from memory, which must outlive the result: its tensors point into `bytes` and have no file.
+/// `where` names the source in errors.
+Result<Container> parse_gguf(Bytes bytes, const std::string& where);
 
 /// A tensor to be written: shape outermost first, as in StoredTensor.
 struct PlannedTensor {
@@ -26,6 +37,7 @@ struct PlannedTensor {
 class GgufWriter {
  public:
   /// The exact size of the file that create() and the tensors would make.
+  /// `metadata` has a sound alignment.
   static std::uint64_t file_bytes(const Metadata& metadata, const std::vector<PlannedTensor>& tensors);
 
   static Result<GgufWriter> create(const std::filesystem::path& target, const Metadata& metadata,
@@ -36,8 +48,12 @@ class GgufWriter {
   Result<void> commit();
 
  private:
-  GgufWriter(AtomicFile file, std::vector<PlannedTensor> tensors, std::uint64_t alignment)
-      : file_(std::move(file)), tensors_(std::move(tensors)), alignment_(alignment) {}
+  GgufWriter(std::string where, AtomicFile file, std::vector<PlannedTensor> tensors, std::uint64_t alignment)
+      : where_(std::move(where)),
+        file_(std::move(file)),
+        tensors_(std::move(tensors)),
+        alignment_(alignment) {}
+  std::string where_;
   AtomicFile file_;
   std::vector<PlannedTensor> tensors_;
   std::uint64_t alignment_;
