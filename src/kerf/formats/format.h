@@ -42,6 +42,9 @@ struct Grid {
   void (*load)(const std::uint8_t* block, float* scale, float* offset, std::uint8_t* codes) noexcept;
 };
 
+/// The type number of formats that GGUF does not have.
+inline constexpr std::uint32_t kNoGgufType = 0xFFFFFFFF;
+
 struct Format {
   std::string_view name;     ///< as people type it: «Q4_K»; matched in any case
   std::uint32_t gguf_type;   ///< number in GGUF files: do not renumber

@@ -1,0 +1,120 @@
+#include "kerf/methods/quantize_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "kerf/base/rng.h"
+#include "kerf/methods/round_tensor.h"
+#include "kerf/quantizers/quantizer.h"
+
+namespace kerf {
+namespace {
+
+/// The output's header: everything the source says, with what it is now and where it came from.
+Metadata output_metadata(const ModelSource& source, const RecipeOptions& recipe, const std::string& version) {
+  Metadata metadata = source.metadata();
+  for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
+  if (const auto file_type = gguf_file_type(recipe.type))
+    metadata.set("general.file_type", MetaValue::of_u32(*file_type));
+  metadata.set("general.quantization_version", MetaValue::of_u32(2));
+  metadata.set("quantize.kerf.version", MetaValue::of_string(version));
+  metadata.set("quantize.kerf.type", MetaValue::of_string(recipe.type));
+  metadata.set("quantize.kerf.method", MetaValue::of_string("rtn"));
+  metadata.set("quantize.kerf.source", MetaValue::of_string(source.path().filename().string()));
+  return metadata;
+}
+
+/// What stays in memory besides the weights: program, vocabulary, buffers.
+std::uint64_t resident_besides_weights(const ModelSource& source) {
+  constexpr std::uint64_t kProgram = 24 << 20;
+  std::uint64_t bytes = kProgram + kSlabBytesLimit;
+  for (const auto& [key, value] : source.metadata().entries())
+    if (const auto* strings = std::get_if<std::vector<std::string>>(&value.value))
+      // Twice in memory: the metadata and the tokenizer's tables.
+      for (const std::string& text : *strings) bytes += 2 * (sizeof(std::string) + text.capacity() + 32);
+  return bytes;
+}
+
+void sum_up(const ModelSource& source, QuantizePlan& plan) {
+  double asked_bits = 0;
+  std::uint64_t asked_numbers = 0;
+  std::uint64_t largest = 0;
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const SourceTensor& tensor = source.tensors()[i];
+    const std::uint64_t n = tensor.n_elements();
+    plan.n_parameters += n;
+    largest = std::max(
+        {largest, plan.tensors[i].n_bytes(), n / tensor.format->block_size * tensor.format->block_bytes});
+    if (tensor.shape.size() < 2) continue;
+    asked_bits += plan.assignments[i].asked->bits_per_weight() * static_cast<double>(n);
+    asked_numbers += n;
+  }
+  plan.output_bytes = GgufWriter::file_bytes(plan.metadata, plan.tensors);
+  plan.bpw_nominal = asked_numbers > 0 ? asked_bits / static_cast<double>(asked_numbers) : 0;
+  plan.bpw_effective = 8.0 * static_cast<double>(plan.output_bytes) /
+                       static_cast<double>(std::max<std::uint64_t>(plan.n_parameters, 1));
+  plan.peak_memory_bytes = resident_besides_weights(source) + largest;
+}
+
+}  // namespace
+
+Result<QuantizePlan> plan_quantization(const ModelSource& source, const RecipeOptions& recipe,
+                                       const std::string& kerf_version) {
+  QuantizePlan plan;
+  plan.recipe = recipe;
+  KERF_TRY(plan.assignments, assign_formats(source, recipe));
+  plan.metadata = output_metadata(source, recipe, kerf_version);
+  for (std::size_t i = 0; i < plan.assignments.size(); ++i) {
+    const SourceTensor& tensor = source.tensors()[i];
+    plan.tensors.push_back({tensor.name, plan.assignments[i].got, tensor.shape});
+  }
+  sum_up(source, plan);
+  return plan;
+}
+
+double expected_seconds(const ModelSource& source, const QuantizePlan& plan, const ThreadPool& pool) {
+  constexpr std::size_t kNumbers = 1 << 15;
+  std::vector<float> x(kNumbers);
+  Rng rng(1);
+  for (float& value : x) value = static_cast<float>(rng.normal());
+  std::map<const Format*, double> seconds_per_number;
+  double seconds = 0.05;
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const Format* format = plan.tensors[i].format;
+    auto [place, is_new] = seconds_per_number.try_emplace(format, 0);
+    if (is_new) place->second = seconds_to_round(*format, x) / kNumbers;
+    seconds += place->second * static_cast<double>(source.tensors()[i].n_elements()) / pool.size();
+  }
+  return seconds;
+}
+
+Result<std::vector<TensorReport>> write_quantized(const ModelSource& source, const QuantizePlan& plan,
+                                                  const std::filesystem::path& target, ThreadPool& pool,
+                                                  Progress& progress) {
+  KERF_TRY(GgufWriter writer, GgufWriter::create(target, plan.metadata, plan.tensors));
+  std::vector<TensorReport> reports;
+  std::uint64_t done = 0;
+  progress.start("quantizing", plan.n_parameters, "weights");
+  for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
+    const SourceTensor& tensor = source.tensors()[i];
+    TensorReport report{tensor.name, tensor.shape, plan.assignments[i], plan.tensors[i].n_bytes(), 0};
+    const auto advance = [&](std::uint64_t numbers) {
+      progress.advance(done + numbers, tensor.name);
+      return !progress.cancelled();
+    };
+    KERF_TRY(report.nmse, round_tensor(source, tensor, *plan.tensors[i].format, writer, pool, advance));
+    source.release(tensor);
+    done += tensor.n_elements();
+    reports.push_back(std::move(report));
+  }
+  progress.finish();
+  KERF_CHECK_OK(writer.commit());
+  return reports;
+}
+
+}  // namespace kerf

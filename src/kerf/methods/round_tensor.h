@@ -1,0 +1,27 @@
+// One tensor from a source, rounded into a format and written.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kerf/base/function_ref.h"
+#include "kerf/base/result.h"
+#include "kerf/base/threads.h"
+#include "kerf/io/gguf.h"
+#include "kerf/model/source.h"
+
+namespace kerf {
+
+/// Most bytes of buffers that round_tensor() holds, plus 1 MB per thread.
+inline constexpr std::uint64_t kSlabBytesLimit = 24 << 20;
+
+/// Reads `tensor` in slabs of rows, rounds them on all threads and appends them to `writer`. Bytes that
+/// already have the format are copied. `advance(numbers done)` returns false to stop. Returns
+/// ‖W − Ŵ‖² / ‖W‖². Errors: numeric (NaN, infinity, beyond the format's range), cancelled, those of writing.
+Result<double> round_tensor(const ModelSource& source, const SourceTensor& tensor, const Format& format,
+                            GgufWriter& writer, ThreadPool& pool, FunctionRef<bool(std::uint64_t)> advance);
+
+/// Seconds that one thread needs to round and check `x`.
+double seconds_to_round(const Format& format, const std::vector<float>& x);
+
+}  // namespace kerf
