@@ -6,6 +6,7 @@
 
 #include "kerf/base/threads.h"
 #include "kerf/formats/format.h"
+#include "kerf/kernels/kernel.h"
 
 namespace kerf {
 
@@ -18,9 +19,13 @@ struct WeightView {
 };
 
 /// y[t, r] = Σ_k x[t, k] · w[r, k], activations in binary32, for t < n_tokens. Rows of x are w.n_cols floats
-/// apart, rows of y `y_stride`. Each weight row is decoded once per call. The result does not depend on the
-/// number of threads.
+/// apart, rows of y `y_stride`. Each weight row is decoded once per call. On one instruction set y[t, r] has
+/// the same bits for any number of threads and for any number of tokens that come along with t.
 void matmul(const WeightView& w, const float* x, std::size_t n_tokens, float* y, std::size_t y_stride,
             ThreadPool& pool);
+
+/// The same with the loops of `table`, which this CPU must be able to run.
+void matmul(const kernels::KernelTable& table, const WeightView& w, const float* x, std::size_t n_tokens,
+            float* y, std::size_t y_stride, ThreadPool& pool);
 
 }  // namespace kerf
