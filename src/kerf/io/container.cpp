@@ -30,13 +30,11 @@ constexpr Stranger kStrangers[] = {
     {"lmgg", ErrorKind::unsupported, "is a GGML file of before 2023-08; convert the original model to GGUF"},
 };
 
-tl::unexpected<Error> fail_unknown(const std::filesystem::path& path, Bytes bytes) {
+const Stranger* find_stranger(Bytes bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   for (const Stranger& stranger : kStrangers)
-    if (text.starts_with(stranger.begins))
-      return fail(stranger.kind, path.string(), std::string(stranger.what));
-  return fail(ErrorKind::input, path.string(),
-              "is neither GGUF nor safetensors; if it should be, it is damaged or cut short: fetch it again");
+    if (text.starts_with(stranger.begins)) return &stranger;
+  return nullptr;
 }
 
 }  // namespace
@@ -48,10 +46,13 @@ Result<Container> open_container(const std::filesystem::path& path) {
     KERF_TRY(Container container, open_gguf(path));
     return is_gguf_shard(container) ? join_gguf_shards(std::move(container)) : std::move(container);
   }
+  if (const Stranger* stranger = find_stranger(file->bytes()))
+    return fail(stranger->kind, path.string(), std::string(stranger->what));
   // A damaged header is best explained by the parser that it was meant for.
   if (looks_like_safetensors(file->bytes()) || path.extension() == ".safetensors")
     return open_safetensors(path);
-  return fail_unknown(path, file->bytes());
+  return fail(ErrorKind::input, path.string(),
+              "is neither GGUF nor safetensors; if it should be, it is damaged or cut short: fetch it again");
 }
 
 }  // namespace kerf
