@@ -4,13 +4,17 @@ other programs decode them to.
 
   tools/golden_formats.py LIBGGML_BASE_SO OUTPUT_DIR
 
-Made with the gguf package 0.19 and ggml 0.25.3 (called through ctypes), numpy 2, seed 20260401. Where both know
-a type they must agree to the last bit, or this script stops.
+Made with the gguf package 0.19, ggml 0.25.3 (called through ctypes), numpy 2.4 and torch 2.15, seed 20260401.
+Where gguf and ggml both know a type they must agree in every number, or this script stops.
 
 formats.bin is a sequence of records, little-endian:
   char name[16]; u32 block_size, block_bytes, n_blocks, n_sweep;
   u8 blocks[n_blocks][block_bytes]; f32 values[n_blocks][block_size];
   u8 sweep[n_sweep][block_bytes]; u64 hash[n_sweep]       (FNV-1a over the bytes of the decoded values)
+
+formats_numbers.bin, for src/kerf/numbers/numbers_test.cpp:
+  u32 n; f32 inputs[n]; u16 f16[n]; u16 bf16[n]; u8 e4m3[n]; u8 e5m2[n]    (rounded by torch, 8 bits saturating)
+  u64 hash[5]       (of what every bit pattern of f16 bf16 e4m3 e5m2 e8m0 decodes to, with one NaN for all)
 """
 import ctypes
 import pathlib
@@ -19,13 +23,14 @@ import sys
 
 import gguf
 import numpy as np
+import torch
 from gguf import GGMLQuantizationType as T
 
 SEED = 20260401
 N_BLOCKS = 2  # stored with every value, so that a failure can be read
 N_SWEEP = 24  # stored with a hash per block
 
-# name: (block size, bytes, offsets of binary16 factors, offsets of bytes that must stay within a value)
+# Where each type keeps its binary16 factors.
 FACTORS = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
     "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
@@ -85,7 +90,44 @@ def fnv1a(data: bytes) -> int:
     return state
 
 
+def number_inputs(rng: np.random.Generator) -> np.ndarray:
+    """Any binary32, numbers of usual size, and ties of each format with their neighbours; no NaN."""
+    words = rng.integers(0, 2**32, 512, dtype=np.uint32).view(np.float32)
+    usual = (rng.standard_normal(512) * 2.0 ** rng.integers(-20, 20, 512)).astype(np.float32)
+    ties = []
+    for mantissa_bits in (10, 7, 3, 2):
+        codes = rng.integers(2**mantissa_bits, 2**(mantissa_bits + 1), 86)
+        middle = ((codes + 0.5) * 2.0 ** rng.integers(-24, 12, 86)).astype(np.float32)
+        ties += [middle, np.nextafter(middle, np.float32(0)), np.nextafter(middle, np.float32(np.inf))]
+    inputs = np.concatenate([words, usual, *ties])
+    inputs = np.where(np.isnan(inputs), np.float32(np.inf), inputs)
+    return np.concatenate([inputs, -inputs])[:2048].astype(np.float32)
+
+
+def decode_all(dtype: torch.dtype) -> bytes:
+    bits = 8 * dtype.itemsize
+    integers = torch.from_numpy(np.arange(2**bits).astype(f"uint{bits}").view(f"int{bits}"))
+    values = integers.view(dtype).to(torch.float32).numpy()
+    return np.where(np.isnan(values), np.float32(np.nan), values).astype("<f4").tobytes()
+
+
+def write_numbers(path: pathlib.Path) -> None:
+    inputs = number_inputs(np.random.default_rng(SEED + 1))
+    tensor = torch.from_numpy(inputs)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<I", len(inputs)) + inputs.tobytes())
+        for dtype in (torch.float16, torch.bfloat16):
+            file.write(tensor.to(dtype).view(torch.int16).numpy().tobytes())
+        for dtype in (torch.float8_e4m3fn, torch.float8_e5m2):
+            largest = torch.finfo(dtype).max
+            file.write(tensor.clamp(-largest, largest).to(dtype).view(torch.uint8).numpy().tobytes())
+        for dtype in (torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
+                      torch.float8_e8m0fnu):
+            file.write(struct.pack("<Q", fnv1a(decode_all(dtype))))
+
+
 def main(library_path: str, output: str) -> None:
+    write_numbers(pathlib.Path(output) / "formats_numbers.bin")
     library = ctypes.CDLL(library_path)
     rng = np.random.default_rng(SEED)
     with open(pathlib.Path(output) / "formats.bin", "wb") as file:
