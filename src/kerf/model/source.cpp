@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kerf/model/source_gguf.h"
+#include "kerf/model/source_hf.h"
 
 namespace kerf {
 
@@ -14,8 +15,7 @@ std::uint64_t SourceTensor::n_elements() const noexcept {
 
 Result<std::shared_ptr<const ModelSource>> ModelSource::open(const std::filesystem::path& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    return fail(ErrorKind::unsupported, path.string(), "is a folder; give the .gguf file");
+  if (std::filesystem::is_directory(path, ignored)) return open_hugging_face_source(path);
   return open_gguf_source(path);
 }
 

@@ -1,0 +1,38 @@
+#include <algorithm>
+
+#include "kerf/model/arch/architecture.h"
+
+namespace kerf {
+namespace {
+
+constexpr const Architecture* kArchitectures[] = {
+#define KERF_ARCHITECTURE(identifier) &arch::identifier,
+#include "kerf/model/arch/arch.def"
+#undef KERF_ARCHITECTURE
+};
+
+}  // namespace
+
+std::span<const Architecture* const> all_architectures() noexcept {
+  return kArchitectures;
+}
+
+const Architecture* architecture_of_hugging_face(std::string_view class_name) noexcept {
+  for (const Architecture* architecture : kArchitectures) {
+    const auto& names = architecture->hf.architectures;
+    if (std::find(names.begin(), names.end(), class_name) != names.end()) return architecture;
+  }
+  return nullptr;
+}
+
+std::string hugging_face_architectures() {
+  std::string list;
+  for (const Architecture* architecture : kArchitectures)
+    for (const std::string_view name : architecture->hf.architectures) {
+      if (!list.empty()) list += ", ";
+      list += name;
+    }
+  return list;
+}
+
+}  // namespace kerf
