@@ -1,0 +1,50 @@
+// IQ1_S: 256 numbers in 8 groups of 32; a group is 4 vectors of 8 from a ternary codebook of 2048, all moved
+// by the same ±1/8. x = d · (2·scale + 1) · (vector ± 1/8), scale in 0 … 7.
+// Source: GGUF tensor type 19.
+//
+//   byte 0     f16 d
+//   byte 2     32 bytes: low eight bits of the index of vector v
+//   byte 34    a u16 for each group: high three bits of the indices of vectors k = 0 … 3 in bits 3k … 3k + 2,
+//              scale in bits 12 … 14, bit 15 set if 1/8 is subtracted
+#include "kerf/formats/block32.h"
+#include "kerf/formats/format.h"
+#include "kerf/formats/iq_grids.h"
+#include "kerf/formats/k_scales.h"
+
+namespace kerf::formats {
+namespace {
+
+constexpr std::size_t kBytes = 50;
+constexpr std::size_t kLowAt = 2;
+constexpr std::size_t kHighAt = 34;
+
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
+  for (std::size_t b = 0; b < n / kSuperBlock; ++b, src += kBytes) {
+    const float d = load_f16(src);
+    for (std::size_t g = 0; g < 8; ++g) {
+      const unsigned high = load_le<std::uint16_t>(src + kHighAt + 2 * g);
+      const float scale = d * static_cast<float>(2 * (high >> 12 & 7) + 1);
+      const float shift = (high & 0x8000U) != 0 ? -kIq1Shift : kIq1Shift;
+      for (std::size_t k = 0; k < 4; ++k, dst += 8)
+        write_shifted(kIq1Grid[src[kLowAt + 4 * g + k] | (high >> 3 * k & 7) << 8], shift, scale, dst);
+    }
+  }
+}
+
+const char* defect(const std::uint8_t* block) noexcept {
+  return finite_f16(block) ? nullptr : kBadScale;
+}
+
+}  // namespace
+
+constexpr Format iq1_s{.name = "IQ1_S",
+                       .gguf_type = 19,
+                       .block_size = kSuperBlock,
+                       .block_bytes = kBytes,
+                       .summary = "1.6-bit, ternary codebook of 2048 vectors of 8",
+                       .decode = decode,
+                       .encode_plain = nullptr,
+                       .grid = nullptr,
+                       .defect = defect};
+
+}  // namespace kerf::formats

@@ -1,0 +1,55 @@
+// IQ3_S: 256 numbers in 8 groups of 32; a group is 8 vectors of 4 from a codebook of 512, with any signs.
+// x = d · (2·scale + 1) · ±vector, scale in 0 … 15.
+// Source: GGUF tensor type 21.
+//
+//   byte 0     f16 d
+//   byte 2     64 bytes: low eight bits of the index of vector v
+//   byte 66    8 bytes: ninth bit of the index of vector 8g + k in bit k of byte g
+//   byte 74    32 bytes: signs of vectors 2j and 2j + 1 in the low and high nibble of byte j
+//   byte 106   4 bytes: scales of groups 2j and 2j + 1 in the low and high nibble of byte j
+#include "kerf/formats/block32.h"
+#include "kerf/formats/format.h"
+#include "kerf/formats/iq_grids.h"
+#include "kerf/formats/k_scales.h"
+
+namespace kerf::formats {
+namespace {
+
+constexpr std::size_t kBytes = 110;
+constexpr std::size_t kLowAt = 2;
+constexpr std::size_t kHighAt = 66;
+constexpr std::size_t kSignsAt = 74;
+constexpr std::size_t kScalesAt = 106;
+
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
+  for (std::size_t b = 0; b < n / kSuperBlock; ++b, src += kBytes) {
+    const float d = load_f16(src);
+    for (std::size_t g = 0; g < 8; ++g) {
+      const int stored = src[kScalesAt + g / 2] >> 4 * (g % 2) & 15;
+      const float scale = d * static_cast<float>(2 * stored + 1);
+      for (std::size_t k = 0; k < 8; ++k, dst += 4) {
+        const unsigned high = src[kHighAt + g] >> k & 1U;
+        const unsigned signs = src[kSignsAt + 4 * g + k / 2] >> 4 * (k % 2);
+        write_signed(kIq3SGrid[src[kLowAt + 8 * g + k] | high << 8], signs, scale, dst);
+      }
+    }
+  }
+}
+
+const char* defect(const std::uint8_t* block) noexcept {
+  return finite_f16(block) ? nullptr : kBadScale;
+}
+
+}  // namespace
+
+constexpr Format iq3_s{.name = "IQ3_S",
+                       .gguf_type = 21,
+                       .block_size = kSuperBlock,
+                       .block_bytes = kBytes,
+                       .summary = "3-bit, codebook of 512 vectors of 4",
+                       .decode = decode,
+                       .encode_plain = nullptr,
+                       .grid = nullptr,
+                       .defect = defect};
+
+}  // namespace kerf::formats
