@@ -4,35 +4,37 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "kerf/base/result.h"
 #include "kerf/base/threads.h"
+#include "kerf/kv/kv_cache.h"
 #include "kerf/model/config.h"
 #include "kerf/model/source.h"
 
 namespace kerf {
 
-/// Keys and values of the tokens a model has seen so far in one sequence.
-class KvCache {
- public:
-  virtual ~KvCache() = default;
-  [[nodiscard]] virtual std::size_t length() const noexcept = 0;
-  [[nodiscard]] virtual std::size_t capacity() const noexcept = 0;
-  /// Forgets all tokens from position `length` on.
-  virtual void truncate(std::size_t length) noexcept = 0;
-};
-
 class Model {
  public:
   /// Checks that every tensor is there with the right shape. Weights stay in the source's mapping; only
   /// what must be rearranged is copied. `pool` must outlive the model.
+  /// Errors: those of config_from_metadata() and load_weights().
   static Result<std::unique_ptr<Model>> load(std::shared_ptr<const ModelSource> source, ThreadPool& pool);
   virtual ~Model() = default;
 
   [[nodiscard]] virtual const ModelConfig& config() const noexcept = 0;
+  /// Tensors of the file that take no part in the model («unused» is not an error: checkpoints carry masks,
+  /// buffers of other programs, vision towers).
+  [[nodiscard]] virtual const std::vector<std::string>& unused_tensors() const noexcept = 0;
+  /// An empty cache for one sequence of at most `capacity` tokens. Models with longrope turn keys by their
+  /// long factors if `capacity` exceeds the context that they were first trained on.
   [[nodiscard]] virtual std::unique_ptr<KvCache> make_cache(std::size_t capacity) const = 0;
   /// Appends `tokens` (ids below the vocabulary's size) to `cache` and writes the logits of the last
-  /// `n_logits` of them to logits[n_logits, V]. Errors: usage (id out of range, cache full).
+  /// `n_logits` of them to logits[n_logits, V]. The cache is one of make_cache(). The same tokens in other
+  /// portions give the same logits but for rounding; the number of threads changes nothing.
+  /// Errors: usage (id out of range, cache full, more positions than a model with learned ones has),
+  /// resource. After an error the cache is as it was.
   virtual Result<void> forward(std::span<const TokenId> tokens, KvCache& cache, std::size_t n_logits,
                                float* logits) = 0;
 };

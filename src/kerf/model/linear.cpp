@@ -1,0 +1,39 @@
+#include "kerf/model/linear.h"
+
+#include "kerf/base/bits.h"
+#include "kerf/model/rows.h"
+
+namespace kerf {
+namespace {
+
+KERF_CLONES void add_to(const float* bias, std::size_t n, float* y) noexcept {
+  for (std::size_t i = 0; i < n; ++i) y[i] += bias[i];
+}
+
+}  // namespace
+
+void linear(const Linear& layer, const float* x, std::size_t n_tokens, float* y, std::size_t y_stride,
+            ThreadPool& pool) {
+  matmul(layer.weight, x, n_tokens, y, y_stride, pool);
+  if (layer.bias.empty()) return;
+  for_rows(pool, n_tokens, layer.n_rows(),
+           [&](std::size_t t) { add_to(layer.bias.data(), layer.bias.size(), y + t * y_stride); });
+}
+
+void linear_stack(std::span<const Linear> layers, const float* x, std::size_t n_tokens, float* y,
+                  std::size_t y_stride, ThreadPool& pool) {
+  for (const Linear& layer : layers) {
+    linear(layer, x, n_tokens, y, y_stride, pool);
+    y += layer.n_rows();
+  }
+}
+
+void gather_rows(const WeightView& weight, std::span<const std::int32_t> ids, float* dst, ThreadPool& pool) {
+  const std::uint64_t row_bytes = weight.format->row_bytes(weight.n_cols);
+  for_rows(pool, ids.size(), weight.n_cols, [&](std::size_t t) {
+    const auto row = static_cast<std::uint64_t>(ids[t]);
+    weight.format->decode(weight.bytes + row * row_bytes, dst + t * weight.n_cols, weight.n_cols);
+  });
+}
+
+}  // namespace kerf

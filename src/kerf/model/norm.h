@@ -1,0 +1,30 @@
+// Normalisation of rows: RMSNorm (Zhang and Sennrich 2019) and LayerNorm (Ba, Kiros, Hinton 2016).
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kerf/base/threads.h"
+#include "kerf/model/config.h"
+
+namespace kerf {
+
+/// rms:   y = x / √(mean(x²) + ε) · weight
+/// layer: y = (x − mean) / √(mean((x − mean)²) + ε) · weight + bias
+struct Norm {
+  NormKind kind = NormKind::rms;
+  float epsilon = 0;
+  std::vector<float> weight;  // [n]
+  std::vector<float> bias;    // [n]; layer only
+
+  [[nodiscard]] std::size_t width() const noexcept { return weight.size(); }
+};
+
+/// y = norm(x) by rows; x and y are [T, n] and may be the same.
+void normalize_rows(const Norm& norm, const float* x, std::size_t n_tokens, float* y, ThreadPool& pool);
+
+/// In place on each of `n_heads` heads of D = norm.width() in rows that start `stride` floats apart.
+void normalize_heads(const Norm& norm, float* x, std::size_t n_tokens, std::size_t n_heads,
+                     std::size_t stride, ThreadPool& pool);
+
+}  // namespace kerf

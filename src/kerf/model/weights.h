@@ -1,0 +1,47 @@
+// The tensors of a model, checked and ready to be computed with.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kerf/base/result.h"
+#include "kerf/model/config.h"
+#include "kerf/model/linear.h"
+#include "kerf/model/norm.h"
+#include "kerf/model/source.h"
+
+namespace kerf {
+
+struct LayerWeights {
+  Norm attention_norm;         // [C]
+  std::vector<Linear> qkv;     // together [(H + 2·H_kv)·D, C]: q, k, v, or one matrix of all three
+  std::optional<Norm> q_norm;  // [D]
+  std::optional<Norm> k_norm;  // [D]
+  Linear attention_output;     // [C, H·D]
+  std::optional<Norm> attention_post_norm;  // [C]
+  Norm mlp_norm;                            // [C]
+  std::vector<Linear> mlp_input;      // together [2F, C]: gate, up, or both in one; [F, C] without a gate
+  Linear mlp_output;                  // [C, F]
+  std::optional<Norm> mlp_post_norm;  // [C]
+};
+
+struct ModelWeights {
+  Linear embedding;              // [V, C]
+  std::vector<float> positions;  // [context_length, C], or empty
+  std::vector<LayerWeights> layers;
+  Norm output_norm;                      // [C]
+  Linear output;                         // [V, C]; the embedding where the file has no output.weight
+  std::vector<float> rope_factors;       // [W/2], or empty: llama3, and longrope's short ones
+  std::vector<float> rope_long_factors;  // [W/2], or empty
+  std::vector<std::string> unused;       // names of tensors that the model has no place for
+};
+
+/// Finds and checks every tensor that `config` asks for. Matrices stay in the source's mapping unless the
+/// file has their rows in another order; vectors are decoded. Sets config.n_vocabulary from the embedding,
+/// and longrope's attention factor where the metadata do not give it. Errors: not_found and input (missing
+/// tensor, wrong shape; both name it), numeric (NaN or infinity in a vector).
+Result<ModelWeights> load_weights(const ModelSource& source, ModelConfig& config);
+
+}  // namespace kerf
