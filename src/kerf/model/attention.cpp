@@ -34,10 +34,6 @@ KERF_CLONES void scaled_copy(const float* x, float scale, std::size_t n, float* 
   for (std::size_t i = 0; i < n; ++i) y[i] = x[i] * scale;
 }
 
-KERF_CLONES void scale_and_add(float scale, const float* x, std::size_t n, float* y) noexcept {
-  for (std::size_t i = 0; i < n; ++i) y[i] = y[i] * scale + x[i];
-}
-
 Tile make_tile(const AttentionShape& shape, float* floats) noexcept {
   Tile tile{};
   tile.q = floats;
@@ -74,10 +70,7 @@ void softmax_block(const AttentionShape& shape, Tile& tile, std::size_t start, s
     tile.highest[t] = highest;
     tile.weight[t] =
         tile.weight[t] * shrink + table.exp_shifted(row + begin, highest, row + begin, end - begin);
-    if (shrink != 1.0F) {
-      float* out = tile.out + t * tile.out_stride;
-      for (std::size_t d = 0; d < shape.head_width; ++d) out[d] *= shrink;
-    }
+    if (shrink != 1.0F) table.scale_f32(shrink, tile.out + t * tile.out_stride, shape.head_width);
   }
 }
 
@@ -90,7 +83,49 @@ void attend_block(const AttentionShape& shape, Tile& tile, const KvCache::View& 
   softmax_block(shape, tile, start, n_keys);
   table.gemm_f32(tile.scores, kBlock, block.values, kBlock, tile.sums, width, tile.n, width, n_keys);
   for (std::size_t t = 0; t < tile.n; ++t)
-    scale_and_add(1.0F, tile.sums + t * width, width, tile.out + t * tile.out_stride);
+    table.axpy_f32(1.0F, tile.sums + t * width, tile.out + t * tile.out_stride, width);
+}
+
+/// What attention() was asked for.
+struct Request {
+  const AttentionShape& shape;
+  const KvCache& cache;
+  std::size_t layer;
+  const float* q;
+  std::size_t q_stride;
+  std::size_t n_tokens;
+  float* out;
+};
+
+/// The tile of `head` that begins with token `first`: queries scaled, results and sums empty.
+Tile open_tile(const Request& request, std::size_t head, std::size_t first, float* floats) noexcept {
+  const std::size_t width = request.shape.head_width;
+  Tile tile = make_tile(request.shape, floats);
+  tile.first = request.cache.length() + first;
+  tile.n = std::min(kTile, request.n_tokens - first);
+  tile.out_stride = request.shape.n_heads * width;
+  tile.out = request.out + first * tile.out_stride + head * width;
+  const float* q = request.q + first * request.q_stride + head * width;
+  for (std::size_t t = 0; t < tile.n; ++t) {
+    scaled_copy(q + t * request.q_stride, request.shape.scale, width, tile.q + t * width);
+    std::fill_n(tile.out + t * tile.out_stride, width, 0.0F);
+  }
+  std::fill_n(tile.highest, tile.n, -std::numeric_limits<float>::infinity());
+  std::fill_n(tile.weight, tile.n, 0.0F);
+  return tile;
+}
+
+void attend_tile(const Request& request, std::size_t head, std::size_t first, float* floats) noexcept {
+  const AttentionShape& shape = request.shape;
+  Tile tile = open_tile(request, head, first, floats);
+  const std::size_t kv_head = head / (shape.n_heads / shape.n_kv_heads);
+  const std::size_t end = tile.first + tile.n;
+  for (std::size_t block = first_seen(shape, tile.first) / kBlock; block * kBlock < end; ++block)
+    attend_block(shape, tile, request.cache.view(request.layer, kv_head, block), block * kBlock,
+                 std::min(kBlock, end - block * kBlock));
+  for (std::size_t t = 0; t < tile.n; ++t)
+    kernels::active_table().scale_f32(1.0F / tile.weight[t], tile.out + t * tile.out_stride,
+                                      shape.head_width);
 }
 
 }  // namespace
@@ -104,35 +139,13 @@ void attention(const AttentionShape& shape, const KvCache& cache, std::size_t la
                std::size_t q_stride, std::size_t n_tokens, float* out, AttentionScratch& scratch,
                ThreadPool& pool) {
   scratch.prepare(shape, pool.size());
-  const std::size_t width = shape.head_width;
-  const std::size_t out_stride = shape.n_heads * width;
+  const Request request{shape, cache, layer, q, q_stride, n_tokens, out};
   const std::size_t n_tiles = (n_tokens + kTile - 1) / kTile;
-  const auto run_tile = [&](std::size_t head, std::size_t first_token, float* floats) {
-    Tile tile = make_tile(shape, floats);
-    tile.first = cache.length() + first_token;
-    tile.n = std::min(kTile, n_tokens - first_token);
-    tile.out = out + first_token * out_stride + head * width;
-    tile.out_stride = out_stride;
-    for (std::size_t t = 0; t < tile.n; ++t) {
-      scaled_copy(q + (first_token + t) * q_stride + head * width, shape.scale, width, tile.q + t * width);
-      std::fill_n(tile.out + t * out_stride, width, 0.0F);
-    }
-    std::fill_n(tile.highest, tile.n, -std::numeric_limits<float>::infinity());
-    std::fill_n(tile.weight, tile.n, 0.0F);
-    const std::size_t end = tile.first + tile.n;
-    const std::size_t kv_head = head / (shape.n_heads / shape.n_kv_heads);
-    for (std::size_t block = first_seen(shape, tile.first) / kBlock; block * kBlock < end; ++block)
-      attend_block(shape, tile, cache.view(layer, kv_head, block), block * kBlock,
-                   std::min(kBlock, end - block * kBlock));
-    for (std::size_t t = 0; t < tile.n; ++t) {
-      float* row = tile.out + t * out_stride;
-      scaled_copy(row, 1.0F / tile.weight[t], width, row);
-    }
-  };
   // The last tiles see the most keys: hand them out first, so that no thread is left with one at the end.
   pool.parallel_for(n_tiles * shape.n_heads, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {
     for (std::size_t i = begin; i < end; ++i)
-      run_tile(i % shape.n_heads, (n_tiles - 1 - i / shape.n_heads) * kTile, scratch.of_worker(worker));
+      attend_tile(request, i % shape.n_heads, (n_tiles - 1 - i / shape.n_heads) * kTile,
+                  scratch.of_worker(worker));
   });
 }
 

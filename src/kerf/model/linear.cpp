@@ -1,23 +1,16 @@
 #include "kerf/model/linear.h"
 
-#include "kerf/base/bits.h"
+#include "kerf/kernels/kernel.h"
 #include "kerf/model/rows.h"
 
 namespace kerf {
-namespace {
-
-KERF_CLONES void add_to(const float* bias, std::size_t n, float* y) noexcept {
-  for (std::size_t i = 0; i < n; ++i) y[i] += bias[i];
-}
-
-}  // namespace
-
 void linear(const Linear& layer, const float* x, std::size_t n_tokens, float* y, std::size_t y_stride,
             ThreadPool& pool) {
   matmul(layer.weight, x, n_tokens, y, y_stride, pool);
   if (layer.bias.empty()) return;
-  for_rows(pool, n_tokens, layer.n_rows(),
-           [&](std::size_t t) { add_to(layer.bias.data(), layer.bias.size(), y + t * y_stride); });
+  for_rows(pool, n_tokens, layer.n_rows(), [&](std::size_t t) {
+    kernels::active_table().axpy_f32(1.0F, layer.bias.data(), y + t * y_stride, layer.bias.size());
+  });
 }
 
 void linear_stack(std::span<const Linear> layers, const float* x, std::size_t n_tokens, float* y,

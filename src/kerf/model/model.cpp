@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kerf/base/bits.h"
 #include "kerf/base/check.h"
+#include "kerf/kernels/kernel.h"
 #include "kerf/model/attention.h"
 #include "kerf/model/mlp.h"
 #include "kerf/model/rope.h"
@@ -19,14 +19,6 @@ namespace {
 
 // Tokens that go through a layer together: enough that decoding a weight is small beside its products.
 constexpr std::size_t kBatch = 512;
-
-KERF_CLONES void add_to(const float* x, std::size_t n, float* y) noexcept {
-  for (std::size_t i = 0; i < n; ++i) y[i] += x[i];
-}
-
-KERF_CLONES void multiply(float scale, std::size_t n, float* y) noexcept {
-  for (std::size_t i = 0; i < n; ++i) y[i] *= scale;
-}
 
 void softcap(float cap, std::size_t n, float* y) noexcept {
   for (std::size_t i = 0; i < n; ++i) y[i] = cap * std::tanh(y[i] / cap);
@@ -128,18 +120,20 @@ void Transformer::prepare(std::size_t n_tokens, const KvCache& cache) {
 
 void Transformer::embed(std::span<const TokenId> tokens, std::size_t first_position) {
   const std::size_t width = config_.width;
+  const kernels::KernelTable& table = kernels::active_table();
   float* x = buffers_.residual.data();
   gather_rows(weights_.embedding.weight, tokens, x, pool_);
-  if (config_.embedding_scale != 1.0F) multiply(config_.embedding_scale, tokens.size() * width, x);
+  if (config_.embedding_scale != 1.0F) table.scale_f32(config_.embedding_scale, x, tokens.size() * width);
   if (config_.learned_positions)
-    add_to(weights_.positions.data() + first_position * width, tokens.size() * width, x);
+    table.axpy_f32(1.0F, weights_.positions.data() + first_position * width, x, tokens.size() * width);
 }
 
 /// residual += normed
 void Transformer::add_to_residual(std::size_t n_tokens) {
   const std::size_t width = config_.width;
   for_rows(pool_, n_tokens, width, [&](std::size_t t) {
-    add_to(buffers_.normed.data() + t * width, width, buffers_.residual.data() + t * width);
+    kernels::active_table().axpy_f32(1.0F, buffers_.normed.data() + t * width,
+                                     buffers_.residual.data() + t * width, width);
   });
 }
 

@@ -9,20 +9,16 @@
 namespace kerf {
 namespace {
 
-KERF_CLONES void scale_row(const float* x, float scale, const float* weight, std::size_t n,
-                           float* y) noexcept {
-  for (std::size_t i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
-}
-
 KERF_CLONES void standardize_row(const float* x, float mean, float scale, const float* weight,
                                  const float* bias, std::size_t n, float* y) noexcept {
   for (std::size_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
 }
 
 void rms_row(const Norm& norm, const float* x, float* y) noexcept {
+  const kernels::KernelTable& table = kernels::active_table();
   const std::size_t n = norm.width();
-  const float mean_square = kernels::active_table().dot_f32(x, x, n) / static_cast<float>(n);
-  scale_row(x, 1.0F / std::sqrt(mean_square + norm.epsilon), norm.weight.data(), n, y);
+  const float mean_square = table.sum_squares(x, n) / static_cast<float>(n);
+  table.scale_by(x, 1.0F / std::sqrt(mean_square + norm.epsilon), norm.weight.data(), y, n);
 }
 
 void layer_row(const Norm& norm, const float* x, float* y) noexcept {

@@ -2,35 +2,11 @@
 
 #include <cmath>
 
-#include "kerf/base/bits.h"
 #include "kerf/base/check.h"
+#include "kerf/kernels/kernel.h"
 #include "kerf/model/rows.h"
 
 namespace kerf {
-namespace {
-
-KERF_CLONES void turn_halves(const float* cosines, const float* sines, std::size_t n_pairs,
-                             float* x) noexcept {
-  float* low = x;
-  float* high = x + n_pairs;
-  for (std::size_t i = 0; i < n_pairs; ++i) {
-    const float a = low[i], b = high[i];
-    low[i] = a * cosines[i] - b * sines[i];
-    high[i] = a * sines[i] + b * cosines[i];
-  }
-}
-
-KERF_CLONES void turn_neighbours(const float* cosines, const float* sines, std::size_t n_pairs,
-                                 float* x) noexcept {
-  for (std::size_t i = 0; i < n_pairs; ++i) {
-    const float a = x[2 * i], b = x[2 * i + 1];
-    x[2 * i] = a * cosines[i] - b * sines[i];
-    x[2 * i + 1] = a * sines[i] + b * cosines[i];
-  }
-}
-
-}  // namespace
-
 RopeFrequencies rope_frequencies(const RopeConfig& config, std::size_t width,
                                  std::span<const float> factors) {
   KERF_CHECK(factors.empty() || factors.size() == width / 2);
@@ -61,11 +37,12 @@ void fill_rope_table(const RopeFrequencies& frequencies, std::size_t first, std:
 void rope(const RopeTable& table, RopePairs pairs, float* x, std::size_t n_tokens, std::size_t n_heads,
           std::size_t head_width, std::size_t stride, ThreadPool& pool) {
   const std::size_t n_pairs = table.n_pairs;
-  const auto turn = pairs == RopePairs::halves ? turn_halves : turn_neighbours;
+  const kernels::KernelTable& loops = kernels::active_table();
+  const auto turn = pairs == RopePairs::halves ? loops.rotate_halves : loops.rotate_neighbours;
   for_rows(pool, n_tokens, n_heads * head_width, [&](std::size_t t) {
     for (std::size_t head = 0; head < n_heads; ++head)
-      turn(table.cosines.data() + t * n_pairs, table.sines.data() + t * n_pairs, n_pairs,
-           x + t * stride + head * head_width);
+      turn(x + t * stride + head * head_width, table.cosines.data() + t * n_pairs,
+           table.sines.data() + t * n_pairs, n_pairs);
   });
 }
 
