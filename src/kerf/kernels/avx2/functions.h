@@ -15,7 +15,7 @@ float exp_shifted(const float* x, float shift, float* y, std::size_t n);
 void silu_mul(const float* gate, const float* up, float* y, std::size_t n);
 void gelu_mul(const float* gate, const float* up, float* y, std::size_t n);
 
-extern const EncodedRows encoded_rows[];
-extern const std::size_t n_encoded_rows;
+constexpr std::size_t kEncodedFormats = 15;
+extern const EncodedRows encoded_rows[kEncodedFormats];
 
 }  // namespace kerf::kernels::avx2

@@ -97,7 +97,7 @@ const KernelTable avx512vnni_table{.isa = "avx512vnni",
                                    .rotate_neighbours = rotate_neighbours,
                                    .f16_to_f32 = f16_to_f32,
                                    .f32_to_f16 = f32_to_f16,
-                                   .encoded = nullptr,
-                                   .n_encoded = 0};
+                                   .encoded = avx512vnni::encoded_rows,
+                                   .n_encoded = avx512vnni::kEncodedFormats};
 
 }  // namespace kerf::kernels
