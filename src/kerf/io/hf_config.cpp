@@ -7,6 +7,7 @@
 
 #include "kerf/base/file.h"
 #include "kerf/base/json.h"
+#include "kerf/io/printable.h"
 
 namespace kerf {
 namespace {
@@ -17,8 +18,7 @@ constexpr std::uint64_t kMaxCount = 0x7FFFFFFFU;
 
 /// How a value is spelled in the file, cut short: it goes into an error message.
 std::string spelled(const nlohmann::json& value) {
-  std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return text.size() <= 40 ? text : text.substr(0, 37) + "...";
+  return printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), 40);
 }
 
 template <class T>

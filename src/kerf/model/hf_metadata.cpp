@@ -7,6 +7,8 @@
 #include <cmath>
 #include <optional>
 
+#include "kerf/io/printable.h"
+
 namespace kerf {
 namespace {
 
@@ -20,8 +22,8 @@ Result<void> check_activation(const HfConfig& config, const Architecture& archit
   KERF_TRY(const std::string activation, config.string_or(key, std::string(known.front())));
   if (std::find(known.begin(), known.end(), activation) != known.end()) return {};
   return fail(ErrorKind::unsupported, config.where(),
-              fmt::format("activation «{}» ({}) in a model of the {} family; known are {}", activation, key,
-                          architecture.name, fmt::join(known, ", ")));
+              fmt::format("activation «{}» ({}) in a model of the {} family; known are {}",
+                          printable(activation), key, architecture.name, fmt::join(known, ", ")));
 }
 
 /// True for layers with a window, from layer_types of transformers since 4.53; empty if it is not there.
@@ -34,7 +36,8 @@ Result<std::vector<bool>> read_layer_types(const HfConfig& config, std::uint64_t
                 fmt::format("key «layer_types» has {} entries for {} layers", types.size(), layers));
   for (const std::string& type : types) {
     if (type != "sliding_attention" && type != "full_attention")
-      return fail(ErrorKind::unsupported, config.where(), fmt::format("layers of the type «{}»", type));
+      return fail(ErrorKind::unsupported, config.where(),
+                  fmt::format("layers of the type «{}»", printable(type)));
     local.push_back(type == "sliding_attention");
   }
   return local;

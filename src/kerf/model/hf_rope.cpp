@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "kerf/io/printable.h"
+
 namespace kerf {
 namespace {
 
@@ -181,8 +183,8 @@ Result<std::vector<ComputedTensor>> describe_rope(const HfConfig& config, const 
   KERF_TRY(const Rope rope, read_rope(config, layout));
   if (std::find(layout.rope_types.begin(), layout.rope_types.end(), rope.type) == layout.rope_types.end())
     return fail(ErrorKind::unsupported, config.where(),
-                fmt::format("RoPE scaling «{}» in a model of the {} family; known are {}", rope.type,
-                            architecture.name, fmt::join(layout.rope_types, ", ")));
+                fmt::format("RoPE scaling «{}» in a model of the {} family; known are {}",
+                            printable(rope.type), architecture.name, fmt::join(layout.rope_types, ", ")));
   KERF_TRY(const std::uint64_t n_rotated, rotated_elements(rope, architecture, sizes));
 
   const std::string prefix = fmt::format("{}.rope.", architecture.name);

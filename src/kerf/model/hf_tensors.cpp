@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "kerf/io/printable.h"
+
 namespace kerf {
 namespace {
 
@@ -69,8 +71,9 @@ Result<void> Planner::index_names() {
     for (const std::string_view piece : architecture_.hf.removed_from_names)
       if (const auto place = name.find(piece); place != std::string::npos) name.erase(place, piece.size());
     if (!by_name_.emplace(name, &tensor).second)
-      return error(ErrorKind::input, fmt::format("tensor «{}» is there twice, as «{}» and «{}»", name,
-                                                 tensor.name, by_name_.at(name)->name));
+      return error(ErrorKind::input,
+                   fmt::format("tensor «{}» is there twice, as «{}» and «{}»", printable(name),
+                               printable(tensor.name), printable(by_name_.at(name)->name)));
   }
   return {};
 }
@@ -145,7 +148,7 @@ Result<void> Planner::check_rest() const {
     if (!used_.contains(&tensor) && !is_ignored(tensor.name))
       return error(ErrorKind::unsupported,
                    fmt::format("tensor «{}» has no place in a model of the {} family with {} layers",
-                               tensor.name, architecture_.name, sizes_.layers));
+                               printable(tensor.name), architecture_.name, sizes_.layers));
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "kerf/base/check.h"
+#include "kerf/io/printable.h"
 #include "kerf/model/hf_metadata.h"
 #include "kerf/model/hf_rope.h"
 #include "kerf/model/hf_tensors.h"
@@ -90,8 +91,9 @@ class HuggingFaceSource final : public ModelSource {
 Result<const Architecture*> architecture_of(const HfConfig& config) {
   KERF_TRY(const std::string class_name, config.architecture());
   if (const Architecture* known = architecture_of_hugging_face(class_name)) return known;
-  return fail(ErrorKind::unsupported, config.where(),
-              fmt::format("architecture «{}»; known are {}", class_name, hugging_face_architectures()));
+  return fail(
+      ErrorKind::unsupported, config.where(),
+      fmt::format("architecture «{}»; known are {}", printable(class_name), hugging_face_architectures()));
 }
 
 /// The folder's own name; «.» and a trailing slash do not hide it.
