@@ -7,7 +7,6 @@
 #include <cstring>
 #include <fstream>
 #include <map>
-#include <set>
 #include <vector>
 
 #include "kerf/base/bits.h"
@@ -370,22 +369,6 @@ TEST(ConformanceChecks, RejectWrongFormats) {
   grid.uniform = true;
   grid.n_groups = 7;
   EXPECT_FALSE(grid_is_well_formed(wrong));
-}
-
-// --- the registry ------------------------------------------------------------------------------------
-
-TEST(Registry, FindsEachFormatByNameInAnyCaseAndByType) {
-  std::set<std::string_view> names;
-  for (const Format* format : all_formats()) {
-    EXPECT_TRUE(names.insert(format->name).second) << format->name << " is listed twice";
-    std::string lower(format->name);
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
-    EXPECT_EQ(find_format(lower), format);
-  }
-  EXPECT_EQ(find_format("Q4"), nullptr);
-  EXPECT_EQ(format_of_gguf_type(12), &formats::q4_k);
-  EXPECT_EQ(format_of_gguf_type(9999), nullptr);
 }
 
 }  // namespace

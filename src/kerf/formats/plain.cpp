@@ -1,5 +1,6 @@
-// Numbers stored one by one. F32, F16 and BF16 can be written; decode is exact, encode rounds to nearest
-// even.
+// Floating-point numbers stored one by one. F32, F16 and BF16 can be written: decode is exact, encode rounds
+// to nearest even. F64 is only read, and rounds.
+#include <cmath>
 #include <cstring>
 
 #include "kerf/base/bits.h"
@@ -29,6 +30,13 @@ KERF_CLONES void encode_bf16(const float* src, std::uint8_t* dst, std::size_t n)
   for (std::size_t i = 0; i < n; ++i) store_le(dst + 2 * i, f32_to_bf16(src[i]));
 }
 
+KERF_CLONES void decode_f64(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
+  for (std::size_t i = 0; i < n; ++i) dst[i] = static_cast<float>(load_le<double>(src + 8 * i));
+}
+
+const char* f64_defect(const std::uint8_t* block) noexcept {
+  return std::isfinite(static_cast<float>(load_le<double>(block))) ? nullptr : "NaN, or beyond binary32";
+}
 const char* f32_defect(const std::uint8_t* block) noexcept {
   return (load_le<std::uint32_t>(block) & 0x7F800000U) == 0x7F800000U ? "NaN or infinity" : nullptr;
 }
@@ -68,5 +76,14 @@ constexpr Format bf16{.name = "BF16",
                       .encode_plain = encode_bf16,
                       .grid = nullptr,
                       .defect = bf16_defect};
+constexpr Format f64{.name = "F64",
+                     .gguf_type = 28,
+                     .block_size = 1,
+                     .block_bytes = 8,
+                     .summary = "IEEE binary64, rounded to binary32 when read",
+                     .decode = decode_f64,
+                     .encode_plain = nullptr,
+                     .grid = nullptr,
+                     .defect = f64_defect};
 
 }  // namespace kerf::formats

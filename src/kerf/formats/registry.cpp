@@ -30,6 +30,7 @@ const Format* find_format(std::string_view name) noexcept {
 }
 
 const Format* format_of_gguf_type(std::uint32_t type) noexcept {
+  if (type == kNoGgufType) return nullptr;
   for (const Format* format : kFormats)
     if (format->gguf_type == type) return format;
   return nullptr;
