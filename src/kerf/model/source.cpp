@@ -4,6 +4,7 @@
 
 #include "kerf/model/source_gguf.h"
 #include "kerf/model/source_hf.h"
+#include "kerf/model/source_tokenizer.h"
 
 namespace kerf {
 
@@ -27,8 +28,7 @@ const SourceTensor* ModelSource::find(std::string_view name) const {
 
 Result<std::shared_ptr<const Tokenizer>> ModelSource::require_tokenizer() const {
   if (auto present = tokenizer()) return present;
-  return fail(ErrorKind::not_found, path().string(),
-              "comes without a tokenizer, so text cannot be turned into tokens");
+  return no_tokenizer(path().string());
 }
 
 }  // namespace kerf

@@ -38,6 +38,7 @@ class ModelSource {
   /// Everything a GGUF file of this model says in its header, tokenizer included.
   [[nodiscard]] virtual const Metadata& metadata() const noexcept = 0;
   [[nodiscard]] virtual const std::vector<SourceTensor>& tensors() const noexcept = 0;
+  /// nullptr if there is none; see require_tokenizer().
   [[nodiscard]] virtual std::shared_ptr<const Tokenizer> tokenizer() const noexcept = 0;
 
   /// The stored bytes of a tensor, if they are what a GGUF file would hold; nothing if GGUF wants them
@@ -51,8 +52,9 @@ class ModelSource {
 
   /// nullptr if there is none of that name.
   [[nodiscard]] const SourceTensor* find(std::string_view name) const;
-  /// tokenizer(), or not_found naming the model if it came without one.
-  [[nodiscard]] Result<std::shared_ptr<const Tokenizer>> require_tokenizer() const;
+  /// tokenizer(), or why there is none: the model came without (not_found) or with one of a kind that kerf
+  /// cannot run (unsupported), which does not keep anybody from reading its weights.
+  [[nodiscard]] virtual Result<std::shared_ptr<const Tokenizer>> require_tokenizer() const;
 };
 
 }  // namespace kerf

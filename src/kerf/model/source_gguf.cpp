@@ -2,13 +2,14 @@
 
 #include "kerf/base/check.h"
 #include "kerf/io/container.h"
+#include "kerf/model/source_tokenizer.h"
 
 namespace kerf {
 namespace {
 
 class GgufSource final : public ModelSource {
  public:
-  GgufSource(Container container, std::shared_ptr<const Tokenizer> tokenizer)
+  GgufSource(Container container, Result<std::shared_ptr<const Tokenizer>> tokenizer)
       : container_(std::move(container)), tokenizer_(std::move(tokenizer)) {
     tensors_.reserve(container_.tensors.size());
     for (const StoredTensor& t : container_.tensors) tensors_.push_back({t.name, t.format, t.shape});
@@ -18,7 +19,10 @@ class GgufSource final : public ModelSource {
   std::string_view kind() const noexcept override { return "gguf"; }
   const Metadata& metadata() const noexcept override { return container_.metadata; }
   const std::vector<SourceTensor>& tensors() const noexcept override { return tensors_; }
-  std::shared_ptr<const Tokenizer> tokenizer() const noexcept override { return tokenizer_; }
+  std::shared_ptr<const Tokenizer> tokenizer() const noexcept override {
+    return tokenizer_.value_or(nullptr);
+  }
+  Result<std::shared_ptr<const Tokenizer>> require_tokenizer() const override { return tokenizer_; }
 
   std::optional<Bytes> raw(const SourceTensor& tensor) const override { return stored(tensor).bytes; }
 
@@ -45,8 +49,15 @@ class GgufSource final : public ModelSource {
 
   Container container_;
   std::vector<SourceTensor> tensors_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  Result<std::shared_ptr<const Tokenizer>> tokenizer_;  // or why there is none
 };
+
+/// Models without vocabulary say «none», «no_vocab», or nothing.
+Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const Metadata& metadata) {
+  KERF_TRY(const std::string model, metadata.string_or("tokenizer.ggml.model", "none"));
+  if (model == "none" || model == "no_vocab") return no_tokenizer(metadata.where());
+  return tokenizer_from_metadata(metadata);
+}
 
 }  // namespace
 
@@ -55,7 +66,10 @@ Result<std::shared_ptr<const ModelSource>> open_gguf_source(const std::filesyste
   if (container.kind != "gguf")
     return fail(ErrorKind::unsupported, path.string(),
                 "is not a GGUF file; of a Hugging Face model give the folder that holds config.json");
-  return std::make_shared<const GgufSource>(std::move(container), nullptr);
+  auto tokenizer = read_tokenizer(container.metadata);
+  if (!tokenizer && !is_bearable(tokenizer.error()))
+    return tl::unexpected<Error>(std::move(tokenizer).error());
+  return std::make_shared<const GgufSource>(std::move(container), std::move(tokenizer));
 }
 
 }  // namespace kerf
