@@ -123,7 +123,8 @@ std::vector<std::string> Loader::unused() const {
 Result<void> load_attention(Loader& loader, const ModelConfig& config, const std::string& prefix,
                             LayerWeights& layer) {
   const std::size_t q = config.q_width(), kv = config.kv_width();
-  if (loader.has(prefix + "attn_qkv.weight")) {
+  const bool separate = loader.has(prefix + "attn_q.weight") || loader.has(prefix + "attn_k.weight");
+  if (loader.has(prefix + "attn_qkv.weight") || !separate) {
     KERF_TRY(Linear fused,
              loader.linear(prefix + "attn_qkv", q + 2 * kv, config.width, config.needs_qkv_bias));
     layer.qkv.push_back(std::move(fused));
