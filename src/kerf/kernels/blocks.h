@@ -9,12 +9,14 @@
 namespace kerf::kernels {
 namespace {
 
-inline std::uint16_t load_u16(const std::uint8_t* p) {
+using Bytes = const std::uint8_t*;
+
+inline std::uint16_t load_u16(Bytes p) {
   std::uint16_t v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-inline std::uint32_t load_u32(const std::uint8_t* p) {
+inline std::uint32_t load_u32(Bytes p) {
   std::uint32_t v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
@@ -50,7 +52,7 @@ struct ScalesAndMins {
   std::uint8_t scale[8];
   std::uint8_t min[8];
 };
-inline ScalesAndMins unpack_scales_and_mins(const std::uint8_t* packed) {
+inline ScalesAndMins unpack_scales_and_mins(Bytes packed) {
   const std::uint32_t a = load_u32(packed);
   const std::uint32_t b = load_u32(packed + 4);
   const std::uint32_t c = load_u32(packed + 8);
@@ -67,7 +69,7 @@ inline ScalesAndMins unpack_scales_and_mins(const std::uint8_t* packed) {
 struct SixteenScales {
   std::uint8_t scale[16];
 };
-inline SixteenScales unpack_q3_k_scales(const std::uint8_t* packed) {
+inline SixteenScales unpack_q3_k_scales(Bytes packed) {
   const std::uint32_t low[2] = {load_u32(packed), load_u32(packed + 4)};
   const std::uint32_t high = load_u32(packed + 8);
   const std::uint32_t words[4] = {
@@ -82,7 +84,7 @@ inline SixteenScales unpack_q3_k_scales(const std::uint8_t* packed) {
 }
 
 /// The scale of group g of IQ4_XS, −32 … 31.
-inline int iq4_xs_scale(const std::uint8_t* block, std::size_t g) {
+inline int iq4_xs_scale(Bytes block, std::size_t g) {
   const unsigned low = block[4 + g / 2] >> 4 * (g % 2) & 15U;
   const unsigned high = static_cast<unsigned>(load_u16(block + 2)) >> 2 * g & 3U;
   return static_cast<int>(low | high << 4) - 32;

@@ -1,9 +1,4 @@
-// Decoding of blocks into registers, one struct per format:
-//
-//   kType, kSize, kBytes    GGUF number, numbers per block, bytes per block
-//   kGroups, kVectors       a block is worked on in kGroups groups of 16·kVectors numbers, in ascending order
-//   Head, head(block)       what all groups of a block need: scales, unpacked
-//   group<g>(block, head, w)  the numbers of group g
+// Decoding of blocks into registers; encoded_rows.h says what such a struct holds.
 //
 // Four-bit and smaller codes are not converted: the 16 possible values of a group are computed once and
 // looked up with vpermps, which reads only the low four bits of an index, so nibbles need no masking.
@@ -16,8 +11,6 @@
 
 namespace kerf::kernels {
 namespace {
-
-using Bytes = const std::uint8_t*;
 
 /// A binary16 in every lane.
 KERF_INLINE __m512 splat_f16(Bytes p) {
