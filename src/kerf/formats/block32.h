@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kerf/base/bits.h"
+#include "kerf/formats/bytes16.h"
 #include "kerf/numbers/float16.h"
 
 namespace kerf::formats {
@@ -36,10 +37,16 @@ inline void store_nibbles(const std::uint8_t* codes, std::uint8_t* bytes) noexce
 }
 
 inline void load_nibbles(const std::uint8_t* bytes, std::uint8_t* codes) noexcept {
-  for (int j = 0; j < 16; ++j) {
-    codes[j] = bytes[j] & 15U;
-    codes[j + 16] = bytes[j] >> 4;
-  }
+  const Bytes16 packed = load16(bytes);
+  store16(codes, packed & 15);
+  store16(codes + 16, packed >> 4);
+}
+
+/// Byte i of the result is 1 where bit i is set, else 0.
+inline std::uint64_t spread_bits(std::uint8_t bits) noexcept {
+  // Each byte keeps another bit of the copy; adding 0x7F carries any of them to the top of its byte.
+  const std::uint64_t one_each = bits * 0x0101010101010101ULL & 0x8040201008040201ULL;
+  return (one_each + 0x7F7F7F7F7F7F7F7FULL) >> 7 & 0x0101010101010101ULL;
 }
 
 /// Bit 4 of number j is bit j of a little-endian 32-bit word.
@@ -50,8 +57,8 @@ inline void store_fifth_bits(const std::uint8_t* codes, std::uint8_t* word) noex
 }
 
 inline void add_fifth_bits(const std::uint8_t* word, std::uint8_t* codes) noexcept {
-  const auto bits = load_le<std::uint32_t>(word);
-  for (unsigned j = 0; j < 32; ++j) codes[j] |= static_cast<std::uint8_t>((bits >> j & 1U) << 4);
+  for (int i = 0; i < 4; ++i)
+    store_le(codes + 8 * i, load_le<std::uint64_t>(codes + 8 * i) | spread_bits(word[i]) << 4);
 }
 
 }  // namespace kerf::formats

@@ -6,6 +6,9 @@
 
 namespace kerf::formats {
 
+/// Twice the numbers, by their bits. The negative zero of E2M1 counts as 0 here, as in other readers.
+inline constexpr std::int8_t kE2m1Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
 inline constexpr float kE2m1Levels[15] = {-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6};
 
 /// Between E2M1 bits and indices of kE2m1Levels: codes 7 … 14 are the bits 0 … 7, codes 6 … 0 are 9 … 15.

@@ -4,6 +4,7 @@
 //   byte 0     f16 d
 //   byte 2     codes: byte j holds number j in its low nibble, j + 16 in its high one
 #include "kerf/formats/block32.h"
+#include "kerf/formats/bytes16.h"
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq4.h"
 
@@ -16,8 +17,12 @@ constexpr std::size_t kBytes = 18;
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t b = 0; b < n / kBlock; ++b, src += kBytes, dst += kBlock) {
     const float d = load_f16(src);
-    for (std::size_t j = 0; j < 16; ++j) dst[j] = d * kIq4Levels[src[2 + j] & 15];
-    for (std::size_t j = 0; j < 16; ++j) dst[16 + j] = d * kIq4Levels[src[2 + j] >> 4];
+    std::int8_t levels[kBlock];
+    lookup_nibbles(kIq4Table, src + 2, levels);
+    KERF_KEEP_LOOP
+    for (std::size_t j = 0; j < 16; ++j) dst[j] = d * static_cast<float>(levels[j]);
+    KERF_KEEP_LOOP
+    for (std::size_t j = 16; j < 32; ++j) dst[j] = d * static_cast<float>(levels[j]);
   }
 }
 

@@ -6,6 +6,7 @@
 //   byte 4     4 bytes: low four bits of scale g in byte g / 2, even groups in the low nibble
 //   byte 8     codes: byte 16·g + j holds number j of group g in its low nibble, j + 16 in its high one
 #include "kerf/formats/block32.h"
+#include "kerf/formats/bytes16.h"
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq4.h"
 #include "kerf/formats/k_scales.h"
@@ -33,9 +34,12 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
     float scale[kGroups];
     load_scales(src, scale);
     for (std::size_t g = 0; g < kGroups; ++g, dst += 32) {
-      const std::uint8_t* codes = src + kCodesAt + 16 * g;
-      for (std::size_t j = 0; j < 16; ++j) dst[j] = scale[g] * kIq4Levels[codes[j] & 15];
-      for (std::size_t j = 0; j < 16; ++j) dst[16 + j] = scale[g] * kIq4Levels[codes[j] >> 4];
+      std::int8_t levels[32];
+      lookup_nibbles(kIq4Table, src + kCodesAt + 16 * g, levels);
+      KERF_KEEP_LOOP
+      for (std::size_t j = 0; j < 16; ++j) dst[j] = scale[g] * static_cast<float>(levels[j]);
+      KERF_KEEP_LOOP
+      for (std::size_t j = 16; j < 32; ++j) dst[j] = scale[g] * static_cast<float>(levels[j]);
     }
   }
 }

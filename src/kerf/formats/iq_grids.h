@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kerf/formats/bytes16.h"
+
 namespace kerf::formats {
 
 template <std::size_t kVectors, std::size_t kWidth>
@@ -41,6 +43,7 @@ inline void write_signed(const std::array<std::int8_t, kWidth>& vector, unsigned
 /// dst[i] = scale · (vector[i] + shift)
 inline void write_shifted(const std::array<std::int8_t, 8>& vector, float shift, float scale,
                           float* __restrict dst) noexcept {
+  KERF_KEEP_LOOP
   for (std::size_t i = 0; i < 8; ++i) dst[i] = scale * (static_cast<float>(vector[i]) + shift);
 }
 

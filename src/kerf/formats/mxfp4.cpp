@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "kerf/formats/block32.h"
+#include "kerf/formats/bytes16.h"
 #include "kerf/formats/format.h"
 #include "kerf/formats/fp4.h"
 #include "kerf/numbers/e8m0.h"
-#include "kerf/numbers/minifloat.h"
 
 namespace kerf::formats {
 namespace {
@@ -20,11 +20,14 @@ constexpr std::uint8_t kLargestExponent = 252;  // the last at which 6, the larg
 
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t b = 0; b < n / kBlock; ++b, src += kBytes, dst += kBlock) {
-    // Half the scale times twice the number: finite for every byte, as other readers have it, and so is the
-    // zero, which is positive even where E2M1 says -0: the sum sees to that.
+    // Half the scale, because the numbers are doubled: finite for every byte, as other readers have it.
     const float half = src[0] == 0 ? 0x1p-128F : e8m0_to_f32(static_cast<std::uint8_t>(src[0] - 1));
-    for (std::size_t j = 0; j < 16; ++j) dst[j] = 2.0F * e2m1_to_f32(src[1 + j] & 15) * half + 0.0F;
-    for (std::size_t j = 0; j < 16; ++j) dst[16 + j] = 2.0F * e2m1_to_f32(src[1 + j] >> 4) * half + 0.0F;
+    std::int8_t doubled[kBlock];
+    lookup_nibbles(kE2m1Doubled, src + 1, doubled);
+    KERF_KEEP_LOOP
+    for (std::size_t j = 0; j < 16; ++j) dst[j] = half * static_cast<float>(doubled[j]);
+    KERF_KEEP_LOOP
+    for (std::size_t j = 16; j < 32; ++j) dst[j] = half * static_cast<float>(doubled[j]);
   }
 }
 

@@ -4,6 +4,7 @@
 //   byte 0     UE4M3 scale[4]
 //   byte 4     numbers: byte 8·g + j holds number j of group g in its low nibble, j + 8 in its high one
 #include "kerf/base/bits.h"
+#include "kerf/formats/bytes16.h"
 #include "kerf/formats/format.h"
 #include "kerf/formats/fp4.h"
 #include "kerf/numbers/minifloat.h"
@@ -21,13 +22,17 @@ inline float load_scale(std::uint8_t bits) noexcept {
 }
 
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
-  for (std::size_t b = 0; b < n / kBlock; ++b, src += kBytes) {
-    for (std::size_t g = 0; g < kGroups; ++g, dst += 16) {
-      const float scale = load_scale(src[g]);
-      const std::uint8_t* bits = src + kGroups + 8 * g;
-      // E2M1 has a negative zero, other readers have not: the sum makes it positive.
-      for (std::size_t j = 0; j < 8; ++j) dst[j] = e2m1_to_f32(bits[j] & 15) * scale + 0.0F;
-      for (std::size_t j = 0; j < 8; ++j) dst[8 + j] = e2m1_to_f32(bits[j] >> 4) * scale + 0.0F;
+  for (std::size_t b = 0; b < n / kBlock; ++b, src += kBytes, dst += kBlock) {
+    std::int8_t doubled[kBlock];  // of two groups at a time: low nibbles, then high ones
+    lookup_nibbles(kE2m1Doubled, src + kGroups, doubled);
+    lookup_nibbles(kE2m1Doubled, src + kGroups + 16, doubled + 32);
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      const float half = 0.5F * load_scale(src[g]);
+      const std::int8_t* low = doubled + 32 * (g / 2) + 8 * (g % 2);
+      KERF_KEEP_LOOP
+      for (std::size_t j = 0; j < 8; ++j) dst[16 * g + j] = half * static_cast<float>(low[j]);
+      KERF_KEEP_LOOP
+      for (std::size_t j = 0; j < 8; ++j) dst[16 * g + 8 + j] = half * static_cast<float>(low[16 + j]);
     }
   }
 }

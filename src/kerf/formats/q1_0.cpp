@@ -16,7 +16,9 @@ constexpr float kLevels[] = {-1, 1};
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t b = 0; b < n / kBlock; ++b, src += kBytes, dst += kBlock) {
     const float d = load_f16(src);
-    for (std::size_t i = 0; i < kBlock; ++i) dst[i] = (src[2 + i / 8] >> i % 8 & 1) != 0 ? d : -d;
+    std::uint8_t codes[kBlock];
+    for (std::size_t j = 0; j < 16; ++j) store_le(codes + 8 * j, spread_bits(src[2 + j]));
+    for (std::size_t i = 0; i < kBlock; ++i) dst[i] = codes[i] != 0 ? d : -d;
   }
 }
 

@@ -3,6 +3,8 @@
 //
 //   byte 0     f16 d
 //   byte 2     16 bytes: number i in bits 2·(i % 4) and 2·(i % 4) + 1 of byte i / 4
+#include <cstring>
+
 #include "kerf/formats/block32.h"
 #include "kerf/formats/format.h"
 #include "kerf/formats/k_scales.h"
@@ -17,8 +19,14 @@ constexpr auto kLevels = consecutive_levels<4>(-1);
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t b = 0; b < n / kBlock; ++b, src += kBytes, dst += kBlock) {
     const float d = load_f16(src);
-    for (std::size_t i = 0; i < kBlock; ++i)
-      dst[i] = static_cast<float>((src[2 + i / 4] >> 2 * (i % 4) & 3) - 1) * d;
+    std::uint32_t codes[16];  // four in the bytes of each
+    for (std::size_t j = 0; j < 16; ++j) {
+      const std::uint32_t nibbles = (src[2 + j] | static_cast<std::uint32_t>(src[2 + j]) << 12) & 0x000F000FU;
+      codes[j] = (nibbles | nibbles << 6) & 0x03030303U;
+    }
+    std::uint8_t bytes[kBlock];
+    std::memcpy(bytes, codes, kBlock);
+    for (std::size_t i = 0; i < kBlock; ++i) dst[i] = static_cast<float>(bytes[i] - 1) * d;
   }
 }
 

@@ -13,12 +13,14 @@ constexpr std::size_t kBlock = 32;
 constexpr std::size_t kBytes = 18;
 constexpr float kLevels[] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
 
-KERF_CLONES void decode(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; i += kBlock, src += kBytes) {
     const float d = load_f16(src);
-    std::uint8_t codes[kBlock];
-    load_nibbles(src + 2, codes);
-    for (std::size_t j = 0; j < kBlock; ++j) dst[i + j] = static_cast<float>(codes[j] - 8) * d;
+    const std::uint8_t* codes = src + 2;
+    KERF_KEEP_LOOP
+    for (std::size_t j = 0; j < 16; ++j) dst[i + j] = static_cast<float>((codes[j] & 15) - 8) * d;
+    KERF_KEEP_LOOP
+    for (std::size_t j = 0; j < 16; ++j) dst[i + 16 + j] = static_cast<float>((codes[j] >> 4) - 8) * d;
   }
 }
 

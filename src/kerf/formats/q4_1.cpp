@@ -14,13 +14,15 @@ constexpr std::size_t kBlock = 32;
 constexpr std::size_t kBytes = 20;
 constexpr float kLevels[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-KERF_CLONES void decode(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; i += kBlock, src += kBytes) {
     const float d = load_f16(src);
     const float m = load_f16(src + 2);
-    std::uint8_t codes[kBlock];
-    load_nibbles(src + 4, codes);
-    for (std::size_t j = 0; j < kBlock; ++j) dst[i + j] = static_cast<float>(codes[j]) * d + m;
+    const std::uint8_t* codes = src + 4;
+    KERF_KEEP_LOOP
+    for (std::size_t j = 0; j < 16; ++j) dst[i + j] = static_cast<float>(codes[j] & 15) * d + m;
+    KERF_KEEP_LOOP
+    for (std::size_t j = 0; j < 16; ++j) dst[i + 16 + j] = static_cast<float>(codes[j] >> 4) * d + m;
   }
 }
 

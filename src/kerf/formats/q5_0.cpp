@@ -15,7 +15,7 @@ constexpr std::size_t kBytes = 22;
 constexpr float kLevels[] = {-16, -15, -14, -13, -12, -11, -10, -9, -8, -7, -6, -5, -4, -3, -2, -1,
                              0,   1,   2,   3,   4,   5,   6,   7,  8,  9,  10, 11, 12, 13, 14, 15};
 
-KERF_CLONES void decode(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; i += kBlock, src += kBytes) {
     const float d = load_f16(src);
     std::uint8_t codes[kBlock];

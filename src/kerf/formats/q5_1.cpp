@@ -16,7 +16,7 @@ constexpr std::size_t kBytes = 24;
 constexpr float kLevels[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
                              16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
 
-KERF_CLONES void decode(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; i += kBlock, src += kBytes) {
     const float d = load_f16(src);
     const float m = load_f16(src + 2);

@@ -23,23 +23,34 @@ constexpr auto kLevels = consecutive_levels<64>(-32);
 
 inline void load_scales(const std::uint8_t* block, float* scale) noexcept {
   const float d = load_f16(block + kFactorAt);
+  KERF_KEEP_LOOP
   for (std::size_t g = 0; g < kGroups; ++g)
     scale[g] = d * static_cast<float>(static_cast<std::int8_t>(block[kScalesAt + g]));
 }
 
+/// The codes of numbers 128·h … 128·h + 127.
+inline void load_codes(const std::uint8_t* block, std::size_t h, std::uint8_t* __restrict codes) noexcept {
+  const std::uint8_t* low = block + kLowAt + 64 * h;
+  const std::uint8_t* high = block + kHighAt + 32 * h;
+  for (std::size_t i = 0; i < 32; ++i) {
+    codes[i] = static_cast<std::uint8_t>((low[i] & 15) | (high[i] & 3) << 4);
+    codes[32 + i] = static_cast<std::uint8_t>((low[32 + i] & 15) | (high[i] >> 2 & 3) << 4);
+    codes[64 + i] = static_cast<std::uint8_t>(low[i] >> 4 | (high[i] >> 4 & 3) << 4);
+    codes[96 + i] = static_cast<std::uint8_t>(low[32 + i] >> 4 | (high[i] >> 6) << 4);
+  }
+}
+
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
-  for (std::size_t b = 0; b < n / kSuperBlock; ++b, src += kBytes) {
+  for (std::size_t b = 0; b < n / kSuperBlock; ++b, src += kBytes, dst += kSuperBlock) {
     float scale[kGroups];
     load_scales(src, scale);
-    for (std::size_t g = 0; g < kGroups; ++g, dst += 16) {
-      const std::size_t h = g / 8;
-      const std::size_t k = g % 8 / 2;
-      const std::uint8_t* low = src + kLowAt + 64 * h + 32 * (k % 2) + 16 * (g % 2);
-      const std::uint8_t* high = src + kHighAt + 32 * h + 16 * (g % 2);
-      for (std::size_t i = 0; i < 16; ++i) {
-        const int code = ((low[i] >> 4 * (k / 2)) & 15) | ((high[i] >> 2 * k) & 3) << 4;
-        dst[i] = scale[g] * static_cast<float>(code - 32);
-      }
+    std::uint8_t codes[kSuperBlock];
+    load_codes(src, 0, codes);
+    load_codes(src, 1, codes + 128);
+    for (std::size_t at = 0; at < kSuperBlock; at += 16) {
+      KERF_KEEP_LOOP
+      for (std::size_t i = 0; i < 16; ++i)
+        dst[at + i] = scale[at / 16] * static_cast<float>(codes[at + i] - 32);
     }
   }
 }
@@ -66,13 +77,8 @@ void store_codes(const std::uint8_t* codes, std::uint8_t* block) noexcept {
 void load(const std::uint8_t* block, float* scale, float* offset, std::uint8_t* codes) noexcept {
   load_scales(block, scale);
   for (std::size_t g = 0; g < kGroups; ++g) offset[g] = 0.0F;
-  for (std::size_t h = 0; h < 2; ++h)
-    for (std::size_t k = 0; k < 4; ++k, codes += 32)
-      for (std::size_t i = 0; i < 32; ++i) {
-        const int low = (block[kLowAt + 64 * h + 32 * (k % 2) + i] >> 4 * (k / 2)) & 15;
-        const int high = (block[kHighAt + 32 * h + i] >> 2 * k) & 3;
-        codes[i] = static_cast<std::uint8_t>(low | high << 4);
-      }
+  load_codes(block, 0, codes);
+  load_codes(block, 1, codes + 128);
 }
 
 const char* defect(const std::uint8_t* block) noexcept {

@@ -21,7 +21,7 @@ constexpr auto kLevels = [] {
   return levels;
 }();
 
-KERF_CLONES void decode(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
+KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
   for (std::size_t i = 0; i < n; i += kBlock, src += kBytes) {
     const float d = load_f16(src);
     for (std::size_t j = 0; j < kBlock; ++j)
