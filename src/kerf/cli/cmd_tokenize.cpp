@@ -50,7 +50,8 @@ int run(const std::vector<std::string>& arguments) {
   Invocation invocation(cmd_tokenize, "kerf tokenize model.gguf --text \"a saw takes its kerf\"");
   Options options;
   auto& app = invocation.app();
-  app.add_option("MODEL", options.model, "GGUF file")->required();
+  app.add_option("MODEL", options.model, "GGUF file, Hugging Face folder, tokenizer.json or tokenizer.model")
+      ->required();
   auto* text = app.add_option("--text", options.text, "the text itself");
   auto* file = app.add_option("--file", options.file, "file with the text")->excludes(text);
   app.add_flag("--special", options.special,

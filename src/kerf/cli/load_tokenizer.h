@@ -8,7 +8,7 @@
 
 namespace kerf::cli {
 
-/// From a GGUF file's metadata.
+/// From a Hugging Face folder, a tokenizer.json or tokenizer.model, or else from a GGUF file's metadata.
 Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const std::filesystem::path& path);
 
 }  // namespace kerf::cli
