@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kerf/model/families.h"
+#include "kerf/model/arch/architecture.h"
 
 namespace kerf {
 namespace {
@@ -196,18 +196,19 @@ Result<void> read_vocabulary(const Metadata& metadata, const Keys& keys, ModelCo
 Result<ModelConfig> config_from_metadata(const Metadata& metadata) {
   ModelConfig config;
   KERF_TRY(config.architecture, metadata.string("general.architecture"));
-  const Family* family = find_family(config.architecture);
-  if (family == nullptr)
+  const Architecture* architecture = find_architecture(config.architecture);
+  if (architecture == nullptr)
     return fail(ErrorKind::unsupported, metadata.where(),
-                fmt::format("architecture «{}»; known are {}", config.architecture, family_names()));
+                fmt::format("architecture «{}»; known are {}", config.architecture, architecture_names()));
+  const Family& family = architecture->family;
   const Keys keys(metadata, config.architecture + ".");
-  apply_family(*family, config);
+  apply_family(family, config);
   KERF_CHECK_OK(read_sizes(keys, config));
   KERF_CHECK_OK(read_norm(keys, config));
-  KERF_CHECK_OK(read_rope(keys, *family, config));
-  KERF_CHECK_OK(read_attention(keys, *family, config));
+  KERF_CHECK_OK(read_rope(keys, family, config));
+  KERF_CHECK_OK(read_attention(keys, family, config));
   KERF_CHECK_OK(read_vocabulary(metadata, keys, config));
-  if (family->scales_embedding) config.embedding_scale = std::sqrt(static_cast<float>(config.width));
+  if (family.scales_embedding) config.embedding_scale = std::sqrt(static_cast<float>(config.width));
   const std::string softcap = "final_logit_softcapping";
   if (keys.find(softcap) != nullptr) {
     KERF_TRY(config.final_softcap, keys.positive(softcap));

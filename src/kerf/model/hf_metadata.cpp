@@ -54,11 +54,10 @@ std::optional<std::uint64_t> period_of(const std::vector<bool>& local) {
 }
 
 /// Which layers of a family that mixes both kinds have the window.
-Result<MetaValue> window_pattern(const HfConfig& config, const HfLayout& layout, const HfDimensions& sizes) {
+Result<MetaValue> window_pattern(const HfConfig& config, const Family& family, const HfDimensions& sizes) {
   KERF_TRY(const std::vector<bool> local, read_layer_types(config, sizes.layers));
   if (local.empty()) {
-    KERF_TRY(const std::uint64_t usual,
-             config.count_or("_sliding_window_pattern", layout.defaults.window_pattern));
+    KERF_TRY(const std::uint64_t usual, config.count_or("_sliding_window_pattern", family.window_pattern));
     KERF_TRY(const std::uint64_t period, config.count_or("sliding_window_pattern", usual));
     return u32(period);
   }
@@ -79,8 +78,8 @@ Result<void> describe_window(const HfConfig& config, const Architecture& archite
     }
   }
   if (window != 0 || layout.always_writes_window) metadata.set(key, u32(window));
-  if (window != 0 && layout.defaults.window_pattern != 0) {
-    KERF_TRY(MetaValue pattern, window_pattern(config, layout, sizes));
+  if (window != 0 && architecture.family.window_pattern != 0) {
+    KERF_TRY(MetaValue pattern, window_pattern(config, architecture.family, sizes));
     metadata.set(key + "_pattern", std::move(pattern));
   }
   return {};

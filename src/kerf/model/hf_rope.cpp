@@ -33,28 +33,30 @@ Result<HfConfig> parameters_of(const HfConfig& config) {
   return HfConfig::parse("{}", config.where());
 }
 
-Result<double> local_base_of(const HfConfig& config, const ConfigDefaults& defaults) {
+Result<double> local_base_of(const HfConfig& config, const Family& family) {
+  const double usual = family.local_rope_base;
   if (config.has("rope_parameters")) {
     KERF_TRY(const HfConfig parameters, config.object("rope_parameters"));
     if (parameters.has("sliding_attention")) {
       KERF_TRY(const HfConfig local, parameters.object("sliding_attention"));
-      return local.number_or("rope_theta", defaults.local_rope_base);
+      return local.number_or("rope_theta", usual);
     }
   }
-  return config.number_or("rope_local_base_freq", defaults.local_rope_base);
+  return config.number_or("rope_local_base_freq", usual);
 }
 
-Result<Rope> read_rope(const HfConfig& config, const HfLayout& layout) {
+Result<Rope> read_rope(const HfConfig& config, const Architecture& architecture) {
+  const ConfigDefaults& defaults = architecture.hf.defaults;
   KERF_TRY(HfConfig parameters, parameters_of(config));
   KERF_TRY(const std::string old_type, parameters.string_or("type", "default"));
   KERF_TRY(std::string type, parameters.string_or("rope_type", old_type));
-  KERF_TRY(const double old_base, config.number_or("rope_theta", layout.defaults.rope_base));
+  KERF_TRY(const double old_base, config.number_or("rope_theta", defaults.rope_base));
   KERF_TRY(const double base, parameters.number_or("rope_theta", old_base));
-  KERF_TRY(const double local_base, local_base_of(config, layout.defaults));
+  KERF_TRY(const double local_base, local_base_of(config, architecture.family));
   KERF_TRY(const double old_share, config.number_or("partial_rotary_factor", 1.0));
   KERF_TRY(const double share, parameters.number_or("partial_rotary_factor", old_share));
   constexpr std::string_view kOriginal = "original_max_position_embeddings";
-  KERF_TRY(const std::uint64_t old_original, config.count_or(kOriginal, layout.defaults.original_context));
+  KERF_TRY(const std::uint64_t old_original, config.count_or(kOriginal, defaults.original_context));
   KERF_TRY(const std::uint64_t original, parameters.count_or(kOriginal, old_original));
   if (!(base > 0) || local_base < 0)
     return fail(ErrorKind::input, config.where(), "RoPE's base (rope_theta) is not positive");
@@ -180,7 +182,7 @@ Result<std::vector<ComputedTensor>> describe_rope(const HfConfig& config, const 
                                                   const HfDimensions& sizes, Metadata& metadata) {
   const HfLayout& layout = architecture.hf;
   if (layout.rope_types.empty()) return std::vector<ComputedTensor>{};
-  KERF_TRY(const Rope rope, read_rope(config, layout));
+  KERF_TRY(const Rope rope, read_rope(config, architecture));
   if (std::find(layout.rope_types.begin(), layout.rope_types.end(), rope.type) == layout.rope_types.end())
     return fail(ErrorKind::unsupported, config.where(),
                 fmt::format("RoPE scaling «{}» in a model of the {} family; known are {}",

@@ -43,6 +43,15 @@ constexpr TensorRule kTensors[] = {
 
 const Architecture gemma3 = {
     .name = "gemma3",
+    // GGUF files of others do not carry query_pre_attn_scalar; it differs from the head's width only in the
+    // 27B model, known by its 62 layers.
+    .family = {.activation = Activation::gelu_tanh,
+               .qk_norm = true,
+               .post_norms = true,
+               .scales_embedding = true,
+               .window_pattern = 6,
+               .local_rope_base = 10000.0F,
+               .layers_scaled_by_width = 62},
     .hf =
         {
             .architectures = kClasses,
@@ -54,9 +63,7 @@ const Architecture gemma3 = {
                          .context = 131072,
                          .norm_epsilon = 1e-6,
                          .rope_base = 1e6,
-                         .local_rope_base = 1e4,
                          .sliding_window = 4096,
-                         .window_pattern = 6,
                          .tied_embeddings = true},
             .activations = kActivations,
             .fixed_flags = kFlags,

@@ -33,6 +33,12 @@ constexpr TensorRule kTensors[] = {
 
 const Architecture gpt2 = {
     .name = "gpt2",
+    .family = {.norm = NormKind::layer,
+               .rope_pairs = RopePairs::none,
+               .activation = Activation::gelu_tanh,
+               .mlp = MlpKind::plain,
+               .needs_qkv_bias = true,
+               .needs_linear_bias = true},
     .hf =
         {
             .architectures = kClasses,

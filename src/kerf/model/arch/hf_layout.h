@@ -74,10 +74,8 @@ struct ConfigDefaults {
   std::uint64_t ffn_per_width = 0;  ///< F as a multiple of C
   double norm_epsilon = 0;
   double rope_base = 10000.0;
-  double local_rope_base = 0;          ///< of layers with a window; 0: the same base
   std::uint64_t original_context = 0;  ///< before longrope stretched it
   std::uint64_t sliding_window = 0;
-  std::uint64_t window_pattern = 0;  ///< each n-th layer sees everything; 0: all layers have the window
   bool tied_embeddings = false;
 };
 

@@ -37,6 +37,8 @@ constexpr TensorRule kTensors[] = {
 
 const Architecture llama = {
     .name = "llama",
+    // Rows of q and k are stored in an order that makes RoPE's pairs neighbours.
+    .family = {.rope_pairs = RopePairs::neighbours},
     .hf =
         {
             .architectures = kClasses,

@@ -30,6 +30,7 @@ constexpr TensorRule kTensors[] = {
 
 const Architecture phi3 = {
     .name = "phi3",
+    .family = {.mlp = MlpKind::fused_gated},
     .hf =
         {
             .architectures = kClasses,

@@ -33,6 +33,7 @@ constexpr TensorRule kTensors[] = {
 
 const Architecture qwen2 = {
     .name = "qwen2",
+    .family = {.needs_qkv_bias = true},
     .hf =
         {
             .architectures = kClasses,

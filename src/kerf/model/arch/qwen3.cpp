@@ -39,6 +39,7 @@ constexpr TensorRule kTensors[] = {
 
 const Architecture qwen3 = {
     .name = "qwen3",
+    .family = {.qk_norm = true},
     .hf =
         {
             .architectures = kClasses,

@@ -11,10 +11,27 @@ constexpr const Architecture* kArchitectures[] = {
 #undef KERF_ARCHITECTURE
 };
 
+void append(std::string& list, std::string_view name) {
+  if (!list.empty()) list += ", ";
+  list += name;
+}
+
 }  // namespace
 
 std::span<const Architecture* const> all_architectures() noexcept {
   return kArchitectures;
+}
+
+const Architecture* find_architecture(std::string_view name) noexcept {
+  for (const Architecture* architecture : kArchitectures)
+    if (architecture->name == name) return architecture;
+  return nullptr;
+}
+
+std::string architecture_names() {
+  std::string list;
+  for (const Architecture* architecture : kArchitectures) append(list, architecture->name);
+  return list;
 }
 
 const Architecture* architecture_of_hugging_face(std::string_view class_name) noexcept {
@@ -28,10 +45,7 @@ const Architecture* architecture_of_hugging_face(std::string_view class_name) no
 std::string hugging_face_architectures() {
   std::string list;
   for (const Architecture* architecture : kArchitectures)
-    for (const std::string_view name : architecture->hf.architectures) {
-      if (!list.empty()) list += ", ";
-      list += name;
-    }
+    for (const std::string_view name : architecture->hf.architectures) append(list, name);
   return list;
 }
 

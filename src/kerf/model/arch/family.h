@@ -1,17 +1,14 @@
-// What the metadata of a model take for granted because its family implies it.
+// What the metadata of a model take for granted because its family implies it: the network's traits that no
+// key of a GGUF file tells.
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <string>
-#include <string_view>
 
 #include "kerf/model/config.h"
 
 namespace kerf {
 
 struct Family {
-  std::string_view architecture;  ///< value of general.architecture
   NormKind norm = NormKind::rms;
   RopePairs rope_pairs = RopePairs::halves;
   Activation activation = Activation::silu;
@@ -25,12 +22,5 @@ struct Family {
   float local_rope_base = 0;                 ///< 0: local layers turn as the others do
   std::uint32_t layers_scaled_by_width = 0;  ///< model of so many layers: attention scale 1/√(C/H)
 };
-
-/// All of them, ordered by name.
-[[nodiscard]] std::span<const Family> all_families() noexcept;
-/// nullptr if unknown.
-[[nodiscard]] const Family* find_family(std::string_view architecture) noexcept;
-/// «gemma3, gpt2, …»
-[[nodiscard]] std::string family_names();
 
 }  // namespace kerf
