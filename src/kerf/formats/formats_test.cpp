@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -77,6 +80,30 @@ TEST(Registry, FindsEachFormatByNameInAnyCaseAndByType) {
   EXPECT_EQ(format_of_gguf_type(12), &formats::q4_k);
   EXPECT_EQ(format_of_gguf_type(9999), nullptr);
   EXPECT_EQ(format_of_gguf_type(kNoGgufType), nullptr);
+}
+
+/// The table that opens docs/formats.md.
+std::string documented_table() {
+  std::string table =
+      "| format | GGUF type | numbers per block | bytes | bits per weight | written | what it is |\n"
+      "|---|---:|---:|---:|---:|---|---|\n";
+  for (const Format* format : all_formats()) {
+    char bits[16];
+    std::snprintf(bits, sizeof bits, "%.4f", format->bits_per_weight());
+    const bool in_gguf = format->gguf_type != kNoGgufType;
+    table += "| " + std::string(format->name) + " | " + (in_gguf ? std::to_string(format->gguf_type) : "") +
+             " | " + std::to_string(format->block_size) + " | " + std::to_string(format->block_bytes) +
+             " | " + bits + " | " + (format->writable() ? "yes" : "no") + " | " +
+             std::string(format->summary) + " |\n";
+  }
+  return table;
+}
+
+TEST(Registry, IsTheTableOfTheGuide) {
+  std::ifstream in(KERF_SOURCE_DIR "/docs/formats.md");
+  const std::string guide(std::istreambuf_iterator<char>(in), {});
+  EXPECT_NE(guide.find(documented_table()), std::string::npos) << "the table in docs/formats.md should be\n"
+                                                               << documented_table();
 }
 
 }  // namespace
