@@ -7,57 +7,87 @@ namespace kerf::formats {
 namespace {
 
 constexpr float kMaxF16 = 65504.0F;
-constexpr float kMinNormalF16 = 0x1p-14F;
+/// Below it a binary16 is a subnormal of five bits or less.
+constexpr float kCoarseF16 = 0x1p-19F;
 
 std::uint16_t saturated_f16(float value) noexcept {
   return f32_to_f16(std::clamp(value, -kMaxF16, kMaxF16));
+}
+
+constexpr std::size_t kMax = 16;
+using Sixteen = float[kMax];
+
+/// Sums in a tree of fixed shape, so that the result is the same on every instruction set.
+inline float sum(Sixteen& terms) noexcept {
+  for (std::size_t half = kMax / 2; half > 0; half /= 2)
+    for (std::size_t g = 0; g < half; ++g) terms[g] += terms[g + half];
+  return terms[0];
+}
+
+/// What multiples of one factor leave of the values, and the factor that is best for the same codes.
+struct Attempt {
+  float error;
+  float better_factor;
+};
+
+KERF_CLONES Attempt attempt(const Sixteen& values, float factor, float lowest, float highest,
+                            Sixteen& codes) noexcept {
+  const float inverse = 1.0F / factor;
+  Sixteen errors;
+  Sixteen products;
+  Sixteen squares;
+  for (std::size_t g = 0; g < kMax; ++g) {
+    const float t = values[g] * inverse;
+    const float above = t > lowest ? t : lowest;
+    const float code = __builtin_rintf(above < highest ? above : highest);
+    const float difference = values[g] - factor * code;
+    codes[g] = code;
+    errors[g] = difference * difference;
+    products[g] = values[g] * code;
+    squares[g] = code * code;
+  }
+  const float denominator = sum(squares);
+  return {.error = sum(errors), .better_factor = denominator == 0.0F ? 0.0F : sum(products) / denominator};
 }
 
 /// Keeps the best of the factors that it is offered.
 class Search {
  public:
   Search(std::span<const float> values, int lowest, int highest) noexcept
-      : values_(values), lowest_(static_cast<float>(lowest)), highest_(static_cast<float>(highest)) {}
+      : n_(values.size()), lowest_(static_cast<float>(lowest)), highest_(static_cast<float>(highest)) {
+    std::copy(values.begin(), values.end(), values_);
+  }
 
   /// Rounds the values to multiples of `factor`, then lets least squares move the factor for those codes.
   void offer(float factor) noexcept {
-    const double moved = try_factor(factor);
-    if (moved != 0.0) try_factor(static_cast<float>(moved));
+    const float moved = try_factor(factor);
+    if (moved != 0.0F) try_factor(moved);
   }
 
-  [[nodiscard]] bool exact() const noexcept { return error_ == 0.0; }
+  [[nodiscard]] bool exact() const noexcept { return error_ == 0.0F; }
   [[nodiscard]] const SuperScale& best() const noexcept { return best_; }
 
  private:
   /// Returns the factor that is best for the codes that this one gives.
-  double try_factor(float wanted) noexcept {
+  float try_factor(float wanted) noexcept {
     const std::uint16_t bits = saturated_f16(wanted);
     const float factor = f16_to_f32(bits);
-    if (factor == 0.0F) return 0.0;
-    std::array<float, 16> codes;
-    for (std::size_t g = 0; g < values_.size(); ++g)
-      codes[g] = std::nearbyint(std::clamp(values_[g] / factor, lowest_, highest_));
-    double error = 0.0;
-    double products = 0.0;
-    double squares = 0.0;
-    for (std::size_t g = 0; g < values_.size(); ++g) {
-      const double difference = static_cast<double>(values_[g]) - static_cast<double>(factor * codes[g]);
-      error += difference * difference;
-      products += static_cast<double>(values_[g]) * static_cast<double>(codes[g]);
-      squares += static_cast<double>(codes[g] * codes[g]);
-    }
-    if (error < error_) {
-      error_ = error;
+    if (factor == 0.0F) return 0.0F;
+    Sixteen codes;
+    const Attempt found = attempt(values_, factor, lowest_, highest_, codes);
+    if (found.error < error_) {
+      error_ = found.error;
       best_.factor_bits = bits;
-      for (std::size_t g = 0; g < values_.size(); ++g) best_.codes[g] = static_cast<std::int8_t>(codes[g]);
+      for (std::size_t g = 0; g < n_; ++g) best_.codes[g] = static_cast<std::int8_t>(codes[g]);
     }
-    return squares == 0.0 ? 0.0 : products / squares;
+    return found.better_factor;
   }
 
-  std::span<const float> values_;
+  Sixteen values_ = {};
+  std::size_t n_;
   float lowest_;
   float highest_;
-  double error_ = HUGE_VAL;
+  float error_ = HUGE_VALF;
   SuperScale best_;
 };
 
@@ -71,10 +101,10 @@ SuperScale fit_super_scale(std::span<float> values, int lowest, int highest) noe
     if (std::fabs(value) > std::fabs(extreme)) extreme = value;
 
   // The extreme value gets a code near the end of the range; which one is decided by how well the others fit.
-  // Where the factor would be a subnormal binary16, or none at all, small codes are worth a try too.
+  // Where the factor would have few bits left, or none at all, small codes are worth a try too.
   Search search(values, lowest, highest);
   const int range = highest - lowest;
-  const bool coarse = std::fabs(extreme) < kMinNormalF16 * static_cast<float>(range);
+  const bool coarse = std::fabs(extreme) < kCoarseF16 * static_cast<float>(range);
   const int n_candidates = coarse ? highest : std::min(highest, 12);
   for (int i = 0; i < n_candidates && extreme != 0.0F && !search.exact(); ++i) {
     if (lowest < 0) search.offer(extreme / static_cast<float>(lowest + i));

@@ -4,12 +4,27 @@
 #include <cmath>
 #include <limits>
 
+#include "kerf/base/bits.h"
+
 namespace kerf {
 namespace {
 
-/// A power of two that brings numbers of this magnitude near 1 if their squares might leave binary32, else 1.
+/// Between these magnitudes sums of products of three numbers or levels stay well within binary32.
+constexpr float kSmallest = 0x1p-14F;
+constexpr float kLargest = 0x1p20F;
+
+bool squares_are_safe(const Panel& panel) noexcept {
+  bool safe = true;
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    const float range = panel.largest[k] - panel.smallest[k];
+    safe &= (range > kSmallest) & (panel.largest[k] < kLargest) & (panel.smallest[k] > -kLargest);
+  }
+  return safe;
+}
+
+/// A power of two that brings numbers of this magnitude near 1 if they are not between those.
 float unit_of(float largest) noexcept {
-  if (largest == 0.0F || (largest > 0x1p-40F && largest < 0x1p40F)) return 1.0F;
+  if (largest == 0.0F || (largest > kSmallest && largest < kLargest)) return 1.0F;
   return std::ldexp(1.0F, std::clamp(std::ilogb(largest), -126, 126));
 }
 
@@ -18,13 +33,33 @@ float finite(float value) noexcept {
   return std::clamp(value, -kMax, kMax);
 }
 
-float largest_magnitude(const float* x, std::size_t n) noexcept {
-  Lanes largest = {};
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (std::size_t k = 0; k < kLanes; ++k) largest[k] = std::max(largest[k], std::fabs(x[i + k]));
-  for (; i < n; ++i) largest[0] = std::max(largest[0], std::fabs(x[i]));
-  return *std::max_element(largest, largest + kLanes);
+/// The step between neighbouring scales that the grid can store, as a ratio; 1 where it is too small to care.
+float scale_ratio(const Format& format) noexcept {
+  const auto keeps = [&](float value) {
+    float scale[Grid::kMaxGroups];
+    float offset[Grid::kMaxGroups] = {};
+    std::uint8_t block[kMaxBlockBytes];
+    std::fill_n(scale, Grid::kMaxGroups, value);
+    format.grid->store_parameters(scale, offset, block);
+    return scale[0] == value;
+  };
+  if (format.grid->uniform || keeps(1.0625F)) return 1.0F;
+  return keeps(1.125F) ? 1.09F : 2.0F;
+}
+
+/// The largest number of which all values are multiples: Euclid's algorithm. The values are products of one
+/// factor of few bits and small integers, so every step is exact.
+float common_factor(const float* values, std::size_t n) noexcept {
+  float factor = 0.0F;
+  for (std::size_t g = 0; g < n; ++g) {
+    float other = std::fabs(values[g]);
+    while (other != 0.0F) {
+      const float rest = factor == 0.0F ? 0.0F : std::fmod(factor, other);
+      factor = other;
+      other = rest;
+    }
+  }
+  return factor;
 }
 
 }  // namespace
@@ -34,63 +69,267 @@ BlockSearch::BlockSearch(const Format& format) noexcept
       grid_(*format.grid),
       plan_(grid_),
       group_size_(format.block_size / grid_.n_groups),
-      blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)) {}
+      blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)),
+      scale_ratio_(scale_ratio(format)) {}
 
 void BlockSearch::load(const float* x, const float* importance) noexcept {
-  Entry entry[kMaxPanels];
-  for (std::size_t b = 0; b < n_blocks_; ++b) {
-    const std::size_t first = b * format_.block_size;
-    const float unit = unit_of(largest_magnitude(x + first, format_.block_size));
-    const float weight =
-        importance == nullptr ? 0.0F : largest_magnitude(importance + first, format_.block_size);
-    for (std::size_t g = b * grid_.n_groups; g < (b + 1) * grid_.n_groups; ++g) {
-      unit_[g] = unit;
-      Entry& e = entry[g / kLanes];
-      e.x_factor[g % kLanes] = 1.0F / unit;
-      // Weights are relative; where all are zero, all numbers count the same.
-      e.w_factor[g % kLanes] = safe_inverse(weight);
-      e.w_term[g % kLanes] = weight == 0.0F ? 1.0F : 0.0F;
-    }
+  for (std::size_t p = 0; p < n_panels(); ++p)
+    load_numbers(panels_[p], x + p * kLanes * group_size_, group_size_, groups_of_panel(p));
+  choose_units();
+  if (importance != nullptr) load_importance(importance);
+  if (!grid_.has_offset) return;
+  for (std::size_t p = 0; p < n_panels(); ++p) {
+    centre_far_groups(panels_[p]);
+    moments(panels_[p], moments_[p]);
   }
-  for (std::size_t p = 0; p * kLanes < n_groups_; ++p) {
-    const std::size_t at = p * kLanes * group_size_;
-    load_panel(panels_[p], x + at, importance == nullptr ? nullptr : importance + at, group_size_,
-               std::min(kLanes, n_groups_ - p * kLanes), entry[p]);
-    if (grid_.has_offset) centre_far_groups(panels_[p]);
+}
+
+void BlockSearch::choose_units() noexcept {
+  natural_units_ = true;
+  for (std::size_t p = 0; p < n_panels(); ++p)
+    natural_units_ = natural_units_ && squares_are_safe(panels_[p]);
+  if (natural_units_) return;
+  for (std::size_t b = 0; b < n_blocks_; ++b) {
+    const std::size_t first = b * grid_.n_groups;
+    float largest = 0.0F;
+    for (std::size_t k = first; k < first + grid_.n_groups; ++k) {
+      const Panel& panel = panels_[k / kLanes];
+      largest = std::max({largest, panel.largest[k % kLanes], -panel.smallest[k % kLanes]});
+    }
+    std::fill_n(unit_ + first, grid_.n_groups, unit_of(largest));
+  }
+  for (std::size_t p = 0; p < n_panels(); ++p) {
+    Lanes factor = {};
+    for (std::size_t k = 0; k < groups_of_panel(p); ++k) factor[k] = 1.0F / unit_[p * kLanes + k];
+    multiply(panels_[p], factor);
+  }
+}
+
+// Weights are relative to the largest of the block. Where all are zero all numbers count the same, and a
+// group without weight in a block that has some is still fitted to its numbers.
+void BlockSearch::load_importance(const float* importance) noexcept {
+  float factor[kMaxLanes];
+  float term[kMaxLanes];
+  for (std::size_t b = 0; b < n_blocks_; ++b) {
+    const float* of_block = importance + b * format_.block_size;
+    const float largest = *std::max_element(of_block, of_block + format_.block_size);
+    std::fill_n(factor + b * grid_.n_groups, grid_.n_groups, safe_inverse(largest));
+    std::fill_n(term + b * grid_.n_groups, grid_.n_groups, largest == 0.0F ? 1.0F : 0x1p-20F);
+  }
+  for (std::size_t p = 0; p < n_panels(); ++p) {
+    Lanes factors = {};
+    Lanes terms = {};
+    std::copy_n(factor + p * kLanes, groups_of_panel(p), factors);
+    std::copy_n(term + p * kLanes, groups_of_panel(p), terms);
+    load_weights(panels_[p], importance + p * kLanes * group_size_, groups_of_panel(p), factors, terms);
   }
 }
 
 void BlockSearch::fit(Choice& choice) const noexcept {
-  for (std::size_t p = 0; p * kLanes < n_groups_; ++p) {
+  for (std::size_t p = 0; p < n_panels(); ++p) {
     GroupGrids grids;
-    plan_.fit(panels_[p], grids);
-    for (std::size_t k = 0; k < kLanes; ++k) {
-      choice.scale[p * kLanes + k] = grids.scale[k];
-      choice.offset[p * kLanes + k] = grids.offset[k];
-    }
+    plan_.fit(panels_[p], moments_[p], grids);
+    std::copy_n(grids.scale, kLanes, choice.scale + p * kLanes);
+    std::copy_n(grids.offset, kLanes, choice.offset + p * kLanes);
   }
 }
 
 void BlockSearch::store(Choice& choice, std::uint8_t* blocks) const noexcept {
-  for (std::size_t b = 0; b < n_blocks_; ++b) {
-    float scale[Grid::kMaxGroups];
-    float offset[Grid::kMaxGroups];
-    const std::size_t first = b * grid_.n_groups;
-    for (std::size_t g = 0; g < grid_.n_groups; ++g) {
-      const std::size_t k = first + g;
-      scale[g] = finite(choice.scale[k] * unit_[k]);
-      offset[g] = grid_.has_offset
-                      ? finite((choice.offset[k] + panels_[k / kLanes].centre[k % kLanes]) * unit_[k])
-                      : 0.0F;
-    }
-    grid_.store_parameters(scale, offset, blocks + b * format_.block_bytes);
-    for (std::size_t g = 0; g < grid_.n_groups; ++g) {
-      const std::size_t k = first + g;
-      choice.scale[k] = scale[g] / unit_[k];
-      choice.offset[k] =
-          grid_.has_offset ? offset[g] / unit_[k] - panels_[k / kLanes].centre[k % kLanes] : 0.0F;
-    }
+  for (std::size_t b = 0; b < n_blocks_; ++b) store_block(choice, b, blocks + b * format_.block_bytes);
+}
+
+void BlockSearch::store_block(Choice& choice, std::size_t b, std::uint8_t* block) const noexcept {
+  const std::size_t first = b * grid_.n_groups;
+  float scale[Grid::kMaxGroups];
+  float offset[Grid::kMaxGroups];
+  to_numbers(choice, first, scale, offset);
+  grid_.store_parameters(scale, offset, block);
+  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
+    const std::size_t k = first + g;
+    choice.scale[k] = natural_units_ ? scale[g] : scale[g] / unit_[k];
+    if (grid_.has_offset) choice.offset[k] = (natural_units_ ? offset[g] : offset[g] / unit_[k]) - centre(k);
   }
+}
+
+// Parameters of one block as they apply to the numbers outside of the panels.
+void BlockSearch::to_numbers(const Choice& choice, std::size_t first, float* scale,
+                             float* offset) const noexcept {
+  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
+    const std::size_t k = first + g;
+    const float unit = natural_units_ ? 1.0F : unit_[k];
+    scale[g] = finite(choice.scale[k] * unit);
+    offset[g] = grid_.has_offset ? finite((choice.offset[k] + centre(k)) * unit) : 0.0F;
+  }
+}
+
+void BlockSearch::measure(Choice& choice) const noexcept {
+  for (std::size_t p = 0; p < n_panels(); ++p) {
+    Lanes scale;
+    Lanes offset;
+    Lanes error;
+    std::copy_n(choice.scale + p * kLanes, kLanes, scale);
+    std::copy_n(choice.offset + p * kLanes, kLanes, offset);
+    grid_errors(panels_[p], plan_.levels(), scale, offset, error, choice.sums[p]);
+    std::copy_n(error, kLanes, choice.error + p * kLanes);
+  }
+}
+
+double BlockSearch::block_error(const Choice& choice, std::size_t b) const noexcept {
+  double sum = 0;
+  for (std::size_t g = 0; g < grid_.n_groups; ++g)
+    sum += static_cast<double>(choice.error[b * grid_.n_groups + g]);
+  return sum;
+}
+
+void BlockSearch::keep_better_groups(Choice& best, const Choice& other) const noexcept {
+  for (std::size_t k = 0; k < n_groups_; ++k)
+    if (other.error[k] < best.error[k]) {
+      best.scale[k] = other.scale[k];
+      best.offset[k] = other.offset[k];
+      best.error[k] = other.error[k];
+    }
+}
+
+void BlockSearch::keep_better_blocks(Choice& best, const Choice& other) const noexcept {
+  for (std::size_t b = 0; b < n_blocks_; ++b) {
+    if (!(block_error(other, b) < block_error(best, b))) continue;
+    const std::size_t first = b * grid_.n_groups;
+    std::copy_n(other.scale + first, grid_.n_groups, best.scale + first);
+    std::copy_n(other.offset + first, grid_.n_groups, best.offset + first);
+    std::copy_n(other.error + first, grid_.n_groups, best.error + first);
+  }
+}
+
+void BlockSearch::refit_offsets(Choice& choice) const noexcept {
+  for (std::size_t p = 0; p < n_panels(); ++p) {
+    Lanes scale;
+    Lanes offset;
+    std::copy_n(choice.scale + p * kLanes, kLanes, scale);
+    std::copy_n(choice.offset + p * kLanes, kLanes, offset);
+    kerf::refit_offsets(moments_[p], choice.sums[p], scale, offset);
+    std::copy_n(offset, kLanes, choice.offset + p * kLanes);
+  }
+}
+
+// Scales with few bits, each for one group only: every one that is worth a thought is tried.
+void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) const noexcept {
+  float widest[kMaxLanes];
+  for (std::size_t p = 0; p < n_panels(); ++p)
+    for (std::size_t k = 0; k < kLanes; ++k)
+      widest[p * kLanes + k] = std::max(panels_[p].largest[k], -panels_[p].smallest[k]) / plan_.levels().hi();
+  for (float factor = 2.1F; factor > 0.5F; factor /= scale_ratio_) {
+    Choice trial;
+    for (std::size_t k = 0; k < kMaxLanes; ++k) {
+      trial.scale[k] = widest[k] * factor;
+      trial.offset[k] = 0.0F;
+    }
+    store(trial, blocks);
+    measure(trial);
+    if (factor == 2.1F)
+      best = trial;
+    else
+      keep_better_groups(best, trial);
+  }
+  store(best, blocks);
+}
+
+// Tiny numbers: the best scale may round to nothing, or to a small multiple of the smallest that there is. So
+// wider ones are tried as well, and zeros.
+void BlockSearch::search_wider_scales(Choice& best, std::uint8_t* blocks) const noexcept {
+  const Choice fitted = best;
+  for (const float factor : {1.0F, 2.0F, 4.0F, 8.0F, 16.0F, 32.0F, 64.0F, 128.0F, 0.0F}) {
+    Choice trial = fitted;
+    for (std::size_t k = 0; k < n_groups_; ++k) {
+      trial.scale[k] *= factor;
+      if (factor == 0.0F) trial.offset[k] = -centre(k);
+    }
+    if (grid_.has_offset && factor > 1.0F) {
+      measure(trial);
+      refit_offsets(trial);
+    }
+    store(trial, blocks);
+    measure(trial);
+    if (factor == 1.0F)
+      best = trial;
+    else
+      keep_better_blocks(best, trial);
+  }
+  store(best, blocks);
+}
+
+/// The lattice on which the stored parameters of a block lie.
+struct BlockSearch::Lattice {
+  float scale_step, offset_step;  ///< 0: no lattice
+  float most_scale, most_offset;  ///< in steps, as large as any that is in use
+  std::size_t widest_scale, widest_offset;
+};
+
+BlockSearch::Lattice BlockSearch::lattice_of(const Choice& choice) const noexcept {
+  Lattice lattice{};
+  float offset[kMaxLanes] = {};
+  for (std::size_t k = 0; k < n_groups_; ++k) {
+    offset[k] = choice.offset[k] + centre(k);
+    if (std::fabs(choice.scale[k]) > std::fabs(choice.scale[lattice.widest_scale])) lattice.widest_scale = k;
+    if (std::fabs(offset[k]) > std::fabs(offset[lattice.widest_offset])) lattice.widest_offset = k;
+  }
+  lattice.scale_step = common_factor(choice.scale, n_groups_);
+  lattice.most_scale = std::fabs(choice.scale[lattice.widest_scale]) * safe_inverse(lattice.scale_step);
+  if (grid_.has_offset) {
+    lattice.offset_step = common_factor(offset, n_groups_);
+    lattice.most_offset = std::fabs(offset[lattice.widest_offset]) * safe_inverse(lattice.offset_step);
+  }
+  return lattice;
+}
+
+void BlockSearch::round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept {
+  for (std::size_t k = 0; k < n_groups_; ++k) {
+    const float least = grid_.scale_sign == Grid::Sign::any ? -lattice.most_scale : 0.0F;
+    const float code = std::rint(choice.scale[k] * safe_inverse(lattice.scale_step));
+    choice.scale[k] = lattice.scale_step * std::clamp(code, least, lattice.most_scale);
+    if (!grid_.has_offset) continue;
+    const float lowest = grid_.offset_sign == Grid::Sign::non_negative ? 0.0F : -lattice.most_offset;
+    const float highest = grid_.offset_sign == Grid::Sign::non_positive ? 0.0F : lattice.most_offset;
+    const float wanted = (choice.offset[k] + centre(k)) * safe_inverse(lattice.offset_step);
+    choice.offset[k] = lattice.offset_step * std::clamp(std::rint(wanted), lowest, highest) - centre(k);
+  }
+}
+
+// All groups move at once; each keeps what suits it. The widest stay, because they hold the lattice in place.
+void BlockSearch::try_neighbours(const Lattice& lattice, Choice& best) const noexcept {
+  const Choice start = best;
+  const auto offer = [&](float scale_steps, float level_shift) {
+    Choice trial = start;
+    for (std::size_t k = 0; k < n_groups_; ++k) {
+      if (k != lattice.widest_scale) trial.scale[k] += scale_steps * lattice.scale_step;
+      trial.offset[k] += level_shift * trial.scale[k];
+    }
+    round_to_lattice(lattice, trial);
+    if (grid_.has_offset) {
+      measure(trial);
+      refit_offsets(trial);
+      trial.offset[lattice.widest_offset] = start.offset[lattice.widest_offset];
+      round_to_lattice(lattice, trial);
+    }
+    measure(trial);
+    keep_better_groups(best, trial);
+  };
+  for (const float steps : {1.0F, -1.0F, 2.0F, -2.0F}) offer(steps, 0.0F);
+  if (!grid_.has_offset) return;
+  for (const float shift : {-1.0F, 1.0F}) offer(0.0F, shift);
+}
+
+void BlockSearch::search_lattice(Choice& best, std::uint8_t* blocks) const noexcept {
+  measure(best);
+  const Lattice lattice = lattice_of(best);
+  if (lattice.scale_step == 0.0F || lattice.most_scale > 128.0F) return;
+  Choice found = best;
+  try_neighbours(lattice, found);
+  store(found, blocks);
+  measure(found);
+  if (block_error(found, 0) < block_error(best, 0))
+    best = found;
+  else
+    store(best, blocks);
 }
 
 void BlockSearch::choose_parameters(const float* x, const float* importance, std::size_t n_blocks,
@@ -99,23 +338,27 @@ void BlockSearch::choose_parameters(const float* x, const float* importance, std
   n_groups_ = n_blocks * grid_.n_groups;
   load(x, importance);
   Choice choice;
-  fit(choice);
-  store(choice, blocks);
-  for (std::size_t k = 0; k < n_groups_; ++k) {
-    stored_scale_[k] = choice.scale[k] * unit_[k];
-    stored_offset_[k] =
-        grid_.has_offset ? (choice.offset[k] + panels_[k / kLanes].centre[k % kLanes]) * unit_[k] : 0.0F;
+  if (scale_ratio_ != 1.0F) {
+    search_coarse_scales(choice, blocks);
+  } else {
+    fit(choice);
+    if (natural_units_) {
+      store(choice, blocks);
+    } else {
+      search_wider_scales(choice, blocks);
+    }
+    if (grid_.n_groups > 1) search_lattice(choice, blocks);
   }
+  for (std::size_t first = 0; first < n_groups_; first += grid_.n_groups)
+    to_numbers(choice, first, stored_scale_ + first, stored_offset_ + first);
 }
 
-void BlockSearch::choose_codes(std::size_t b, const float* x, std::uint8_t* block) const noexcept {
-  std::uint8_t codes[Grid::kMaxBlock];
-  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
-    const std::size_t k = b * grid_.n_groups + g;
-    kerf::choose_codes(plan_.levels(), x + g * group_size_, group_size_, stored_scale_[k], stored_offset_[k],
-                       codes + g * group_size_);
-  }
-  grid_.store_codes(codes, block);
+// All groups at hand in one call: a block of 32 alone would be over before it began.
+void BlockSearch::store_codes(const float* x, std::uint8_t* blocks) const noexcept {
+  std::uint8_t codes[kMaxNumbers];
+  choose_codes(plan_.levels(), x, group_size_, n_groups_, stored_scale_, stored_offset_, codes);
+  for (std::size_t b = 0; b < n_blocks_; ++b)
+    grid_.store_codes(codes + b * format_.block_size, blocks + b * format_.block_bytes);
 }
 
 }  // namespace kerf

@@ -6,6 +6,9 @@
 
 namespace kerf {
 
+/// Bytes of any block; registered formats stay below (asserted by the tests).
+inline constexpr std::size_t kMaxBlockBytes = 512;
+
 /// Works on a few blocks at a time, so that eight groups or more are searched together. About 34 KiB: one per
 /// row, on the stack.
 class BlockSearch {
@@ -20,36 +23,63 @@ class BlockSearch {
   void choose_parameters(const float* x, const float* importance, std::size_t n_blocks,
                          std::uint8_t* blocks) noexcept;
 
-  /// Writes the code of the nearest level for each number of block b of those remembered.
-  void choose_codes(std::size_t b, const float* x, std::uint8_t* block) const noexcept;
+  /// Writes the codes of the nearest levels into these blocks; x as before.
+  void store_codes(const float* x, std::uint8_t* blocks) const noexcept;
 
  private:
   static constexpr std::size_t kMaxPanels = Grid::kMaxGroups / kLanes;
   static constexpr std::size_t kMaxLanes = Grid::kMaxGroups;
+  static constexpr std::size_t kMaxNumbers = kLanes * Grid::kMaxBlock;
 
   /// One choice of parameters for all groups at hand, in the units of the panels, and what it costs.
   struct Choice {
     float scale[kMaxLanes];
     float offset[kMaxLanes];
     float error[kMaxLanes];
+    LevelSums sums[kMaxPanels];
   };
+  struct Lattice;
+
+  [[nodiscard]] std::size_t n_panels() const noexcept { return (n_groups_ + kLanes - 1) / kLanes; }
+  [[nodiscard]] float centre(std::size_t k) const noexcept { return panels_[k / kLanes].centre[k % kLanes]; }
+
+  [[nodiscard]] std::size_t groups_of_panel(std::size_t p) const noexcept {
+    return std::min(kLanes, n_groups_ - p * kLanes);
+  }
 
   void load(const float* x, const float* importance) noexcept;
+  void choose_units() noexcept;
+  void load_importance(const float* importance) noexcept;
   void fit(Choice& choice) const noexcept;
   void store(Choice& choice, std::uint8_t* blocks) const noexcept;
-  void measure(Choice& choice, LevelSums* sums) const noexcept;
+  void store_block(Choice& choice, std::size_t b, std::uint8_t* block) const noexcept;
+  void to_numbers(const Choice& choice, std::size_t first, float* scale, float* offset) const noexcept;
+  void measure(Choice& choice) const noexcept;
+  [[nodiscard]] double block_error(const Choice& choice, std::size_t b) const noexcept;
+  void keep_better_groups(Choice& best, const Choice& other) const noexcept;
+  void keep_better_blocks(Choice& best, const Choice& other) const noexcept;
+  void refit_offsets(Choice& choice) const noexcept;
+  void search_coarse_scales(Choice& best, std::uint8_t* blocks) const noexcept;
+  void search_wider_scales(Choice& best, std::uint8_t* blocks) const noexcept;
+  [[nodiscard]] Lattice lattice_of(const Choice& choice) const noexcept;
+  void round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept;
+  void try_neighbours(const Lattice& lattice, Choice& best) const noexcept;
+  void search_lattice(Choice& best, std::uint8_t* blocks) const noexcept;
 
   const Format& format_;
   const Grid& grid_;
   SearchPlan plan_;
   std::size_t group_size_;
   std::size_t blocks_at_once_;
+  float scale_ratio_;  ///< between neighbouring scales where they are coarse, else 1
   std::size_t n_blocks_ = 0;
-  std::size_t n_groups_ = 0;  ///< of all blocks at hand
-  float unit_[kMaxLanes];     ///< a power of two: number = unit · number in the panel
+  std::size_t n_groups_ = 0;   ///< of all blocks at hand
+  bool natural_units_ = true;  ///< every unit is 1, and unit_ is not filled
+  float unit_[kMaxLanes];      ///< a power of two: number = unit · number in the panel
   float stored_scale_[kMaxLanes];
   float stored_offset_[kMaxLanes];
   Panel panels_[kMaxPanels];
+  Moments moments_[kMaxPanels];
 };
 
 }  // namespace kerf

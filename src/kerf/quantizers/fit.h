@@ -21,16 +21,17 @@ class SearchPlan {
   explicit SearchPlan(const Grid& grid) noexcept;
 
   /// Chooses parameters for each group, within the signs that the grid can store. A group of zeros gets
-  /// zeros.
-  void fit(const Panel& panel, GroupGrids& grids) const noexcept;
+  /// zeros. Offsets are relative to the centres of the panel. The moments are used with offsets only.
+  void fit(const Panel& panel, const Moments& numbers, GroupGrids& grids) const noexcept;
 
   [[nodiscard]] const Levels& levels() const noexcept { return levels_; }
 
  private:
   static constexpr std::size_t kMaxStarts = 24;
 
-  void fit_scales(const Panel& panel, GroupGrids& grids) const noexcept;
-  void fit_scales_and_offsets(const Panel& panel, GroupGrids& grids) const noexcept;
+  void add(float low, float high) noexcept;
+  void plan_ranges(const Grid& grid) noexcept;
+  void plan_extremes(const Grid& grid) noexcept;
 
   Levels levels_;
   Grid::Sign scale_sign_;
@@ -38,8 +39,9 @@ class SearchPlan {
   bool has_offset_;
   std::size_t n_starts_ = 0;
   std::size_t n_polish_ = 1;
-  /// Without offset: the (fractional) level onto which the number of largest magnitude is mapped. With
-  /// offset: how far, in levels, the range of the numbers reaches below the lowest and above the highest.
+  /// Without offset: high is the (fractional) level onto which the number of largest magnitude is mapped.
+  /// With offset: how far, in levels, the range of the numbers reaches below the lowest and above the
+  /// highest.
   float low_[kMaxStarts];
   float high_[kMaxStarts];
 };

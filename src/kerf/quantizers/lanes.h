@@ -40,6 +40,9 @@ KERF_INLINE Eight operator-(const Eight& a, const Eight& b) noexcept {
 KERF_INLINE Eight operator*(const Eight& a, const Eight& b) noexcept {
   return {a.v * b.v};
 }
+KERF_INLINE Eight operator/(const Eight& a, const Eight& b) noexcept {
+  return {a.v / b.v};
+}
 KERF_INLINE Eight& operator+=(Eight& a, const Eight& b) noexcept {
   a.v += b.v;
   return a;
@@ -52,6 +55,10 @@ KERF_INLINE Eight smaller(const Eight& a, const Eight& b) noexcept {
 /// The larger; b if one of them is NaN.
 KERF_INLINE Eight larger(const Eight& a, const Eight& b) noexcept {
   return {a.v > b.v ? a.v : b.v};
+}
+/// `yes` where a > b, else `no`.
+KERF_INLINE Eight where_greater(const Eight& a, const Eight& b, const Eight& yes, const Eight& no) noexcept {
+  return {a.v > b.v ? yes.v : no.v};
 }
 /// `value` where a > b, else 0.
 KERF_INLINE Eight where_greater(const Eight& a, const Eight& b, const Eight& value) noexcept {

@@ -2,8 +2,10 @@
 // groups at once, sums run in one fixed order, and results are the same bits on every instruction set.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "kerf/quantizers/lanes.h"
 #include "kerf/quantizers/levels.h"
@@ -11,25 +13,23 @@
 namespace kerf {
 
 struct Panel {
-  std::size_t n = 0;      ///< numbers per group
-  bool weighted = false;  ///< otherwise every weight is 1 and w is not filled
-  Lanes centre = {};      ///< was subtracted from the numbers, so offsets are relative to it
+  std::size_t n = 0;        ///< numbers per group
+  bool weighted = false;    ///< otherwise every weight is 1 and w is not filled
+  Lanes smallest, largest;  ///< of the numbers of each group
+  Lanes centre;             ///< was subtracted from the numbers, so offsets are relative to it
   alignas(64) float x[Grid::kMaxBlock][kLanes];
   alignas(64) float w[Grid::kMaxBlock][kLanes];
 };
 
-/// How numbers and weights enter a panel, per group: x · x_factor and w · w_factor + w_term.
-struct Entry {
-  Lanes x_factor, w_factor, w_term;
-};
+/// Fills lanes 0 … n_groups − 1 from n_groups × n consecutive numbers and the other lanes with zeros.
+void load_numbers(Panel& panel, const float* x, std::size_t n, std::size_t n_groups) noexcept;
 
-/// Fills lanes 0 … n_groups − 1 from n_groups × n consecutive numbers and weights (nullptr: none), and the
-/// other lanes with zeros.
-void load_panel(Panel& panel, const float* x, const float* w, std::size_t n, std::size_t n_groups,
-                const Entry& entry) noexcept;
+/// Fills the weights: w · factor + term per group.
+void load_weights(Panel& panel, const float* w, std::size_t n_groups, const Lanes& factor,
+                  const Lanes& term) noexcept;
 
-/// Per group: smallest and largest number.
-void extremes(const Panel& panel, Lanes& smallest, Lanes& largest) noexcept;
+/// Multiplies the numbers of each group.
+void multiply(Panel& panel, const Lanes& factor) noexcept;
 
 /// Subtracts the middle of the range from groups that lie far from zero. Without it the sums of least squares
 /// would cancel there.
@@ -41,29 +41,24 @@ struct Moments {
 };
 void moments(const Panel& panel, Moments& sums) noexcept;
 
-/// What least squares needs to know of the levels l that a candidate grid assigns: Σw·l, Σw·l², Σw·x·l.
+/// What least squares needs to know of the levels l that a grid assigns: Σw·l, Σw·l², Σw·x·l.
 struct LevelSums {
   Lanes l, ll, xl;
 };
-
-/// A candidate grid per group: l = nearest level of x · inverse + shift.
-struct Candidate {
-  Lanes inverse, shift;
-};
-
-/// sums[c] of each of n candidates. Without shifts (`shifted` false) sums.l is left alone.
-void score(const Panel& panel, const Levels& levels, const Candidate* candidates, std::size_t n, bool shifted,
-           LevelSums* sums) noexcept;
 
 /// Per group: Σ w (x − scale·l − offset)² with l the nearest level; and the sums of these levels.
 void grid_errors(const Panel& panel, const Levels& levels, const Lanes& scale, const Lanes& offset,
                  Lanes& error, LevelSums& sums) noexcept;
 
-/// codes[i] of the level nearest to (x[i] − offset) / scale, for one group in its usual order.
-void choose_codes(const Levels& levels, const float* x, std::size_t n, float scale, float offset,
-                  std::uint8_t* codes) noexcept;
+/// codes[i] of the level nearest to (x[i] − offset) / scale, for groups of n in their usual order.
+void choose_codes(const Levels& levels, const float* x, std::size_t n, std::size_t n_groups,
+                  const float* scale, const float* offset, std::uint8_t* codes) noexcept;
 
 /// 1 / scale, or 0 for a scale of 0; finite also for subnormal scales.
-[[nodiscard]] float safe_inverse(float scale) noexcept;
+[[nodiscard]] inline float safe_inverse(float scale) noexcept {
+  if (scale == 0.0F) return 0.0F;
+  constexpr float kMax = std::numeric_limits<float>::max();
+  return std::clamp(1.0F / scale, -kMax, kMax);
+}
 
 }  // namespace kerf

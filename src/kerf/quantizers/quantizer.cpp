@@ -18,8 +18,9 @@ void quantize_row(const Format& format, const float* x, const float* importance,
   for (std::size_t i = 0; i < n;) {
     const std::size_t n_blocks = std::min(search.blocks_at_once(), (n - i) / format.block_size);
     search.choose_parameters(x + i, importance == nullptr ? nullptr : importance + i, n_blocks, dst);
-    for (std::size_t b = 0; b < n_blocks; ++b, i += format.block_size, dst += format.block_bytes)
-      search.choose_codes(b, x + i, dst);
+    search.store_codes(x + i, dst);
+    i += n_blocks * format.block_size;
+    dst += n_blocks * format.block_bytes;
   }
 }
 

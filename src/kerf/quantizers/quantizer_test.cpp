@@ -1,0 +1,303 @@
+// Holds quantize_row() to its contract for every writable format, and shows that each check would notice.
+#include "kerf/quantizers/quantizer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "kerf/base/rng.h"
+
+namespace kerf {
+namespace {
+
+using testing::AssertionFailure;
+using testing::AssertionResult;
+using testing::AssertionSuccess;
+using Row = std::vector<float>;
+using Quantize = std::function<void(const Format&, const float*, const float*, std::uint8_t*, std::size_t)>;
+
+constexpr std::size_t kRow = 2560;  // ten blocks of 256: one full batch of blocks and a rest
+
+std::vector<std::uint8_t> bytes_of(const Format& format, const Row& x, const float* importance,
+                                   const Quantize& quantize) {
+  std::vector<std::uint8_t> bytes(format.row_bytes(x.size()));
+  quantize(format, x.data(), importance, bytes.data(), x.size());
+  return bytes;
+}
+
+Row decoded(const Format& format, const std::vector<std::uint8_t>& bytes) {
+  Row row(bytes.size() / format.block_bytes * format.block_size);
+  format.decode(bytes.data(), row.data(), row.size());
+  return row;
+}
+
+Row quantized(const Format& format, const Row& x, const Quantize& quantize) {
+  return decoded(format, bytes_of(format, x, nullptr, quantize));
+}
+
+double squared_error(const Row& a, const Row& b, const Row* weights = nullptr) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double e = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += e * e * (weights == nullptr ? 1.0 : static_cast<double>((*weights)[i]));
+  }
+  return sum;
+}
+
+Row normal_row(std::uint64_t seed, std::size_t n = kRow) {
+  Rng rng(seed);
+  Row row(n);
+  for (float& x : row) x = static_cast<float>(rng.normal());
+  return row;
+}
+
+/// What one would write first: the extremes of a group land on the ends of the grid.
+Row naive(const Format& format, const Row& x) {
+  const Grid& grid = *format.grid;
+  const std::size_t group = format.block_size / grid.n_groups;
+  const float lo = grid.levels.front();
+  const float hi = grid.levels.back();
+  std::vector<std::uint8_t> bytes(format.row_bytes(x.size()));
+  std::vector<std::uint8_t> codes(format.block_size);
+  for (std::size_t b = 0; b * format.block_size < x.size(); ++b) {
+    const float* block = x.data() + b * format.block_size;
+    std::uint8_t* dst = bytes.data() + b * format.block_bytes;
+    float scale[Grid::kMaxGroups];
+    float offset[Grid::kMaxGroups] = {};
+    for (std::size_t g = 0; g < grid.n_groups; ++g) {
+      const auto [least, most] = std::minmax_element(block + g * group, block + (g + 1) * group);
+      if (grid.has_offset) {
+        offset[g] = grid.offset_sign == Grid::Sign::non_positive ? std::min(*least, 0.0F) : *least;
+        scale[g] = (*most - offset[g]) / (hi - lo);
+      } else {
+        scale[g] = std::max(-*least, *most) / std::min(-lo, hi);
+      }
+    }
+    grid.store_parameters(scale, offset, dst);
+    for (std::size_t i = 0; i < format.block_size; ++i) {
+      const float t = scale[i / group] == 0 ? 0 : (block[i] - offset[i / group]) / scale[i / group];
+      const auto nearer = [t](float a, float b_) { return std::fabs(a - t) < std::fabs(b_ - t); };
+      codes[i] = static_cast<std::uint8_t>(std::min_element(grid.levels.begin(), grid.levels.end(), nearer) -
+                                           grid.levels.begin());
+    }
+    grid.store_codes(codes.data(), dst);
+  }
+  return decoded(format, bytes);
+}
+
+// --- checks ------------------------------------------------------------------------------------
+
+/// On N(0,1): above the distortion-rate bound 2^(−2R) for R bits per number, all in, and below 1.35 times the
+/// error of the best fixed grid with as many levels, because groups adapt and parameters cost little.
+AssertionResult error_on_normal_numbers_is_sound(const Format& format, const Quantize& quantize) {
+  const Row x = normal_row(1, 16 * kRow);
+  const double mse = squared_error(x, quantized(format, x, quantize)) / static_cast<double>(x.size());
+  const double bound = std::exp2(-2 * format.bits_per_weight());
+  // T-B6: best uniform grid of 2, 3, 4, 8, 16, 32, 64, 256 levels on N(0,1); 15 levels as 16.
+  const std::pair<std::size_t, double> optima[] = {{2, .3633802},   {3, .190174},    {4, .118846},
+                                                   {8, .0374397},   {16, .0115429},  {32, .00349521},
+                                                   {64, .00104005}, {256, 8.7686e-5}};
+  double optimum = 0;
+  for (const auto& [levels, error] : optima)
+    if (levels <= format.grid->levels.size() + (format.grid->levels.size() == 15)) optimum = error;
+  if (mse < bound) return AssertionFailure() << "error " << mse << " beats the bound " << bound;
+  if (mse > 1.35 * optimum) return AssertionFailure() << "error " << mse << ", fixed grid has " << optimum;
+  return AssertionSuccess();
+}
+
+Row outlier_row() {
+  Row x = normal_row(2);
+  for (std::size_t i = 7; i < x.size(); i += 97) x[i] *= 25;
+  return x;
+}
+
+Row shifted_row() {
+  Row x = normal_row(3);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 0.02F * x[i] + (i % 512 < 256 ? 1.0F : -3.0F);
+  return x;
+}
+
+Row sparse_row() {
+  Row x = normal_row(4);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (i % 512 < 256 || i % 5 != 0) x[i] = 0;
+  return x;
+}
+
+AssertionResult never_worse_than_naive(const Format& format, const Quantize& quantize) {
+  for (const Row& x : {normal_row(5), outlier_row(), shifted_row(), sparse_row()}) {
+    const double error = squared_error(x, quantized(format, x, quantize));
+    const double limit = squared_error(x, naive(format, x));
+    if (error > limit * 1.000001)
+      return AssertionFailure() << "error " << error << ", naive rounding " << limit;
+  }
+  return AssertionSuccess();
+}
+
+/// Numbers that a block can hold exactly are found again: next to the loss of the first time, that of a
+/// second one is nothing.
+AssertionResult finds_its_own_grid_again(const Format& format, const Quantize& quantize) {
+  for (const Row& x : {normal_row(6), outlier_row()}) {
+    const Row once = quantized(format, x, quantize);
+    const double first = squared_error(x, once);
+    const double second = squared_error(once, quantized(format, once, quantize));
+    if (second > (format.grid->n_groups == 1 ? 0.002 : 0.5) * first)
+      return AssertionFailure() << "the second time costs " << second << ", the first " << first;
+  }
+  return AssertionSuccess();
+}
+
+AssertionResult finite_for(const Format& format, const Row& x, const Quantize& quantize) {
+  const auto bytes = bytes_of(format, x, nullptr, quantize);
+  for (std::size_t b = 0; b < bytes.size(); b += format.block_bytes)
+    if (format.defect != nullptr && format.defect(&bytes[b]) != nullptr)
+      return AssertionFailure() << format.defect(&bytes[b]);
+  const Row y = decoded(format, bytes);
+  for (std::size_t i = 0; i < y.size(); ++i)
+    if (!std::isfinite(y[i]))
+      return AssertionFailure() << "number " << i << ": " << x[i] << " became " << y[i];
+  return AssertionSuccess();
+}
+
+AssertionResult survives_extremes(const Format& format, const Quantize& quantize) {
+  const float kMax = std::numeric_limits<float>::max();
+  const Row shape = normal_row(7);
+  for (const float size :
+       {0.0F, 1e-45F, 1e-39F, 1e-30F, 1e-8F, 1e-6F, 1e-4F, 1e4F, 1e6F, 1e10F, 1e30F, kMax / 8}) {
+    Row x = shape;
+    for (float& v : x) v *= size;
+    if (auto ok = finite_for(format, x, quantize); !ok) return ok << ", size " << size;
+    // Adding as good as nothing must not do worse than writing zeros.
+    const Row zeros(x.size(), 0.0F);
+    if (squared_error(x, quantized(format, x, quantize)) > squared_error(x, zeros) * 1.0001)
+      return AssertionFailure() << "worse than zeros at size " << size;
+  }
+  for (const float constant : {1.0F, -0.37F, 1e-7F, 7e4F, kMax, -kMax}) {
+    const Row x(kRow, constant);
+    if (auto ok = finite_for(format, x, quantize); !ok) return ok << ", constant " << constant;
+    const double limit = 0.15 * 0.15 * static_cast<double>(constant) * static_cast<double>(constant) * kRow;
+    if (std::fabs(constant) > 0.1F && std::fabs(constant) < 2.0F &&
+        squared_error(x, quantized(format, x, quantize)) > limit)
+      return AssertionFailure() << "constant " << constant << " is not kept";
+  }
+  Row mixed = shape;
+  for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] *= i % 3 == 0 ? 1e30F : 1e-30F;
+  if (auto ok = finite_for(format, mixed, quantize); !ok) return ok << ", mixed sizes";
+  if (format.grid->levels.size() == 2) return AssertionSuccess();  // signs only: no zero beside a lone number
+  Row spike(kRow, 0.0F);
+  for (std::size_t i = 11; i < kRow; i += 256) spike[i] = i % 512 < 256 ? 3.5F : -3.5F;
+  if (squared_error(spike, quantized(format, spike, quantize)) >
+      0.025 * squared_error(spike, Row(kRow, 0.0F)))
+    return AssertionFailure() << "a lone number is not kept";
+  return AssertionSuccess();
+}
+
+AssertionResult importance_counts(const Format& format, const Quantize& quantize) {
+  const Row x = normal_row(8);
+  Row importance(x.size());
+  Rng rng(9);
+  for (float& w : importance) w = static_cast<float>(std::exp(1.5 * rng.normal()));
+  const Row plain = quantized(format, x, quantize);
+  const Row weighted = decoded(format, bytes_of(format, x, importance.data(), quantize));
+  const double with = squared_error(x, weighted, &importance);
+  const double without = squared_error(x, plain, &importance);
+  // A scale that is a power of two, or the sign alone, leave little to gain.
+  if (with > without * 0.998)
+    return AssertionFailure() << "weighted error " << with << ", ignoring it " << without;
+
+  for (float& w : importance) w = 0.0F;
+  const Row all_zero = decoded(format, bytes_of(format, x, importance.data(), quantize));
+  if (squared_error(x, all_zero) > 1.0001 * squared_error(x, plain))
+    return AssertionFailure() << "importance of zero everywhere is not the same as none";
+  return AssertionSuccess();
+}
+
+/// Block by block or as a row, the bytes are the same: nothing leaks between blocks.
+AssertionResult blocks_do_not_depend_on_each_other(const Format& format, const Quantize& quantize) {
+  const Row x = outlier_row();
+  const auto row = bytes_of(format, x, nullptr, quantize);
+  std::vector<std::uint8_t> block(format.block_bytes);
+  for (std::size_t b = 0; b * format.block_size < x.size(); ++b) {
+    quantize(format, x.data() + b * format.block_size, nullptr, block.data(), format.block_size);
+    if (!std::equal(block.begin(), block.end(), row.begin() + static_cast<std::ptrdiff_t>(b * block.size())))
+      return AssertionFailure() << "block " << b << " differs";
+  }
+  return AssertionSuccess();
+}
+
+// --- every writable format -----------------------------------------------------------------------
+
+std::vector<const Format*> formats_with_grid() {
+  std::vector<const Format*> list;
+  for (const Format* format : all_formats())
+    if (format->grid != nullptr) list.push_back(format);
+  return list;
+}
+
+class QuantizeRow : public testing::TestWithParam<const Format*> {};
+
+TEST_P(QuantizeRow, ErrorOnNormalNumbers) {
+  EXPECT_TRUE(error_on_normal_numbers_is_sound(*GetParam(), quantize_row));
+}
+TEST_P(QuantizeRow, NeverWorseThanNaive) {
+  EXPECT_TRUE(never_worse_than_naive(*GetParam(), quantize_row));
+}
+TEST_P(QuantizeRow, FindsItsOwnGridAgain) {
+  EXPECT_TRUE(finds_its_own_grid_again(*GetParam(), quantize_row));
+}
+TEST_P(QuantizeRow, SurvivesExtremes) {
+  EXPECT_TRUE(survives_extremes(*GetParam(), quantize_row));
+}
+TEST_P(QuantizeRow, ImportanceCounts) {
+  EXPECT_TRUE(importance_counts(*GetParam(), quantize_row));
+}
+TEST_P(QuantizeRow, BlocksAreIndependent) {
+  EXPECT_TRUE(blocks_do_not_depend_on_each_other(*GetParam(), quantize_row));
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, QuantizeRow, testing::ValuesIn(formats_with_grid()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+TEST(QuantizeRowPlain, RoundsEachNumber) {
+  const Row x = normal_row(10);
+  const Row y = quantized(formats::bf16, x, quantize_row);
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_LE(std::fabs(x[i] - y[i]), std::fabs(x[i]) / 256);
+}
+
+// --- the checks have teeth -------------------------------------------------------------------------
+
+void quantize_first_block_only(const Format& format, const float* x, const float*, std::uint8_t* dst,
+                               std::size_t n) {
+  std::fill_n(dst, format.row_bytes(n), std::uint8_t{0});
+  quantize_row(format, x, nullptr, dst, format.block_size);
+}
+
+/// Scales chosen for twice the numbers.
+void quantize_doubled(const Format& format, const float* x, const float*, std::uint8_t* dst, std::size_t n) {
+  Row twice(x, x + n);
+  for (float& v : twice) v *= 1.2F;
+  quantize_row(format, twice.data(), nullptr, dst, n);
+}
+
+void quantize_to_nan(const Format& format, const float* x, const float* importance, std::uint8_t* dst,
+                     std::size_t n) {
+  quantize_row(format, x, importance, dst, n);
+  dst[0] = dst[1] = 0xFF;
+}
+
+TEST(QuantizeRowChecks, RejectWrongQuantizers) {
+  const Format& format = formats::q4_0;
+  EXPECT_FALSE(error_on_normal_numbers_is_sound(format, quantize_first_block_only));
+  EXPECT_FALSE(never_worse_than_naive(format, quantize_doubled));
+  EXPECT_FALSE(finds_its_own_grid_again(format, quantize_doubled));
+  EXPECT_FALSE(survives_extremes(format, quantize_to_nan));
+  EXPECT_FALSE(importance_counts(format, quantize_doubled));
+  EXPECT_FALSE(blocks_do_not_depend_on_each_other(format, quantize_first_block_only));
+}
+
+}  // namespace
+}  // namespace kerf

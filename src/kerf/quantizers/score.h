@@ -1,0 +1,60 @@
+// The inner loop of every search: nearest levels of eight groups for several candidate grids at once. Inlined
+// into KERF_CLONES functions.
+#pragma once
+
+#include "kerf/quantizers/panel.h"
+
+namespace kerf {
+
+// A NaN (0 · ∞ of hopeless parameters) becomes the highest level, a level like any other.
+KERF_INLINE void nearest(const UniformLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
+  const Eight lo = Eight::all(levels.lo);
+  const Eight hi = Eight::all(levels.hi);
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) l[c] = rounded(smaller(larger(t[c], lo), hi));
+}
+
+KERF_INLINE void nearest(const TableLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) l[c] = Eight::all(levels.lowest);
+  for (std::size_t m = 0; m + 1 < levels.n; ++m) {
+    const Eight midpoint = Eight::all(levels.midpoint[m]);
+    const Eight rise = Eight::all(levels.rise[m]);
+#pragma GCC unroll 4
+    for (std::size_t c = 0; c < n; ++c) l[c] += where_greater(t[c], midpoint, rise);
+  }
+}
+
+/// LevelSums of one candidate, in registers.
+struct Score {
+  Eight l, ll, xl;
+};
+
+/// Scores kCandidates grids: l is the level nearest to x · inverse + shift. Without shift sum.l is not made.
+/// That many fit the registers, so that a number is loaded once for all of them.
+template <std::size_t kCandidates, bool kShifted, bool kWeighted, class L>
+KERF_INLINE void score(const Panel& panel, const L& levels, const Eight* inverse, const Eight* shift,
+                       Score* sums) noexcept {
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < kCandidates; ++c) sums[c] = {Eight::zero(), Eight::zero(), Eight::zero()};
+  for (std::size_t i = 0; i < panel.n; ++i) {
+    const Eight x = Eight::load(panel.x[i]);
+    Eight t[kCandidates];
+    Eight l[kCandidates];
+#pragma GCC unroll 4
+    for (std::size_t c = 0; c < kCandidates; ++c) {
+      t[c] = x * inverse[c];
+      if constexpr (kShifted) t[c] += shift[c];
+    }
+    nearest(levels, t, l, kCandidates);
+#pragma GCC unroll 4
+    for (std::size_t c = 0; c < kCandidates; ++c) {
+      const Eight wl = kWeighted ? Eight::load(panel.w[i]) * l[c] : l[c];
+      if constexpr (kShifted) sums[c].l += wl;
+      sums[c].ll += wl * l[c];
+      sums[c].xl += wl * x;
+    }
+  }
+}
+
+}  // namespace kerf
