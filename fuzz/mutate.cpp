@@ -1,12 +1,15 @@
 // Runs a fuzz target without libFuzzer: over every file of a corpus, then over mutations of them. Mutation n
 // is the same on every machine, so that a crash is repeated by naming its number:
-//   fuzz_gguf COUNT FOLDER [FIRST]
+//   fuzz_gguf COUNT FOLDER [FIRST [FILE]]
+// With FILE, mutation FIRST is written there instead of being run.
+// The series ends early after ten seconds, so that slow parsers and sanitizers do not hold up the tests.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -25,6 +28,8 @@ using Input = std::vector<std::uint8_t>;
 constexpr std::size_t kMaxCorpusFile = 1 << 16;
 // Inputs are smaller than kMaxCorpusFile: a parser that asks for this much trusts a number it has read.
 constexpr rlim_t kMemoryLimit = 1ULL << 30;
+
+constexpr std::chrono::seconds kTime{10};
 
 volatile std::sig_atomic_t g_current = 0;
 
@@ -57,13 +62,23 @@ std::uint64_t awkward(kerf::Rng& rng) {
   return choices[rng.below(choices.size())];
 }
 
+/// Replaces the next number written in digits, as JSON has them.
+void replace_digits(Input& input, std::size_t at, kerf::Rng& rng) {
+  const auto is_digit = [](std::uint8_t c) { return c >= '0' && c <= '9'; };
+  const auto begin = std::find_if(input.begin() + static_cast<std::ptrdiff_t>(at), input.end(), is_digit);
+  if (begin == input.end()) return;
+  const auto end = std::find_if_not(begin, input.end(), is_digit);
+  const std::string digits = (rng.below(4) == 0 ? "-" : "") + std::to_string(awkward(rng));
+  input.insert(input.erase(begin, end), digits.begin(), digits.end());
+}
+
 void mutate_once(Input& input, const std::vector<Input>& corpus, kerf::Rng& rng) {
   if (input.empty()) input.push_back(0);
   const std::size_t at = rng.below(input.size());
   const std::size_t length = std::min<std::size_t>(1 + rng.below(32), input.size() - at);
   const auto place = input.begin() + static_cast<std::ptrdiff_t>(at);
   const auto end = place + static_cast<std::ptrdiff_t>(length);
-  switch (rng.below(7)) {
+  switch (rng.below(8)) {
     case 0:
       input[at] = static_cast<std::uint8_t>(input[at] ^ (1U << rng.below(8)));
       break;
@@ -88,6 +103,9 @@ void mutate_once(Input& input, const std::vector<Input>& corpus, kerf::Rng& rng)
                    copy.end());
       break;
     }
+    case 6:
+      replace_digits(input, at, rng);
+      break;
     default: {
       const Input& other = corpus[rng.below(corpus.size())];
       if (at < other.size())
@@ -95,6 +113,13 @@ void mutate_once(Input& input, const std::vector<Input>& corpus, kerf::Rng& rng)
     }
   }
   input.resize(std::min(input.size(), kMaxCorpusFile));
+}
+
+Input mutation(std::uint64_t number, const std::vector<Input>& corpus) {
+  kerf::Rng rng(number);
+  Input input = corpus[rng.below(corpus.size())];
+  for (std::uint64_t i = 1 + rng.below(4); i > 0; --i) mutate_once(input, corpus, rng);
+  return input;
 }
 
 /// The heap copy has the exact size, so that a sanitizer sees every read past its end.
@@ -107,7 +132,7 @@ void feed(const Input& input) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    fmt::print(stderr, "usage: {} COUNT FOLDER [FIRST]\n", argv[0]);
+    fmt::print(stderr, "usage: {} COUNT FOLDER [FIRST [FILE]]\n", argv[0]);
     return 2;
   }
   const std::uint64_t count = std::strtoull(argv[1], nullptr, 10);
@@ -117,19 +142,22 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "fuzz: {} holds no *{}\n", argv[2], kCorpusEnding);
     return 2;
   }
+  if (argc > 4) {
+    const Input input = mutation(first, corpus);
+    return kerf::write_file(argv[4], {reinterpret_cast<const char*>(input.data()), input.size()}) ? 0 : 1;
+  }
 #ifndef KERF_SANITIZED  // sanitizers reserve terabytes
   const rlimit limit{kMemoryLimit, kMemoryLimit};
   ::setrlimit(RLIMIT_AS, &limit);
 #endif
   for (const int signal : {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL}) ::signal(signal, on_crash);
   for (const Input& input : corpus) feed(input);
-  for (std::uint64_t n = first; n < first + count; ++n) {
+  const auto deadline = std::chrono::steady_clock::now() + kTime;
+  std::uint64_t n = first;
+  for (; n < first + count && std::chrono::steady_clock::now() < deadline; ++n) {
     g_current = static_cast<std::sig_atomic_t>(n);
-    kerf::Rng rng(n);
-    Input input = corpus[rng.below(corpus.size())];
-    for (std::uint64_t i = 1 + rng.below(4); i > 0; --i) mutate_once(input, corpus, rng);
-    feed(input);
+    feed(mutation(n, corpus));
   }
-  fmt::print("{} files and {} mutations: no crash\n", corpus.size(), count);
+  fmt::print("{} files and {} mutations: no crash\n", corpus.size(), n - first);
   return 0;
 }

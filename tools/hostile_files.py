@@ -276,11 +276,80 @@ def strangers() -> None:
     expect("stranger/one_byte", b"G", "input", "neither GGUF nor safetensors")
 
 
+# --- sound files, for mutations to start from ----------------------------------------------------------------
+def strings(*values: bytes) -> bytes:
+    return array(KV_STRING, len(values), b"".join(text(v) for v in values))
+
+
+def vocabulary(model: bytes, pieces: list[bytes], **more: bytes) -> bytes:
+    """A GGUF with a tokenizer; `more` are further keys of tokenizer.ggml, type and value packed."""
+    keys = [ARCHITECTURE, key(b"tokenizer.ggml.model", KV_STRING, text(model)),
+            key(b"tokenizer.ggml.tokens", KV_ARRAY, strings(*pieces)),
+            key(b"tokenizer.ggml.bos_token_id", KV_U32, u32(1)), key(b"tokenizer.ggml.eos_token_id", KV_U32, u32(2))]
+    keys += [text(b"tokenizer.ggml." + name.encode()) + value for name, value in more.items()]
+    return gguf(tuple(keys), (tensor(),), DATA)
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A length-delimited field of protobuf, shorter than 128 bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def seeds() -> None:
+    spm = [b"<unk>", b"<s>", b"</s>"] + [b"<0x%02X>" % i for i in range(16)] + [b"\xe2\x96\x81", b"a", b"b", b"ab", b"\xe2\x96\x81ab"]
+    kinds = [2, 3, 3] + [6] * 16 + [1] * 5
+    scores = struct.pack(f"<{len(spm)}f", *(-float(i) for i in range(len(spm))))
+    types = struct.pack(f"<{len(spm)}i", *kinds)
+    bpe = [b"<|a|>", b"<|b|>", b"<|c|>", b"a", b"b", b"ab", b"\xc4\xa0", b"\xc4\xa0ab", b"1", b"!"]
+    f32_array, i32_array = u32(KV_ARRAY) + u32(6) + u64(len(spm)), u32(KV_ARRAY) + u32(5) + u64(len(spm))
+    files = {
+        "spm.gguf": vocabulary(b"llama", spm, scores=f32_array + scores, token_type=i32_array + types),
+        "bpe.gguf": vocabulary(b"gpt2", bpe, pre=u32(KV_STRING) + text(b"gpt-2"),
+                               merges=u32(KV_ARRAY) + strings(b"a b", b"\xc4\xa0 ab"),
+                               token_type=u32(KV_ARRAY) + u32(5) + u64(10) + struct.pack("<10i", 3, 3, 3, *[1] * 7)),
+        "tokenizer.model": b"".join(field(1, field(1, p) + b"\x15" + struct.pack("<f", -i) + b"\x18" + bytes([k]))
+                                    for i, (p, k) in enumerate(zip(spm, kinds))) + field(2, b"\x18\x02\x98\x02\x01"),
+        "unigram/tokenizer.model": b"".join(
+            field(1, field(1, p) + b"\x15" + struct.pack("<f", -i) + b"\x18" + bytes([k]))
+            for i, (p, k) in enumerate(zip(spm, kinds))) + field(2, b"\x18\x01") + field(3, field(1, b"identity")),
+        "bpe/tokenizer.json": json.dumps({
+            "version": "1.0", "truncation": None, "padding": None,
+            "added_tokens": [{"id": 0, "content": "<s>", "single_word": False, "lstrip": True, "rstrip": True,
+                              "normalized": False, "special": True}],
+            "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}, {
+                "type": "Replace", "pattern": {"Regex": " +"}, "content": " "}]},
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": "\\\\p{N}{1,3}|\\\\s+".replace("\\\\", "\\")}, "behavior": "Isolated", "invert": False},
+                {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}]},
+            "post_processor": {"type": "TemplateProcessing",
+                               "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                               "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}},
+            "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+                      "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": True,
+                      "vocab": {"<s>": 0, "a": 1, "b": 2, "ab": 3, "Ġ": 4, "Ġab": 5}, "merges": ["a b", ["Ġ", "ab"]]}}).encode(),
+        "unigram/tokenizer.json": json.dumps({
+            "version": "1.0", "added_tokens": [], "normalizer": {"type": "Sequence", "normalizers": [
+                {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+            "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True, "prepend_scheme": "always"},
+            "post_processor": None,
+            "decoder": {"type": "Sequence", "decoders": [
+                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+            "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True,
+                      "vocab": [["<unk>", 0.0], ["▁", -1.0], ["a", -2.5], ["ab", -3.0], ["<0x41>", -9.0]]}}).encode(),
+    }
+    for name, content in files.items():
+        file = ROOT / "seed" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
 def main() -> None:
-    for part in ("gguf", "safetensors", "folder", "stranger"):
+    for part in ("gguf", "safetensors", "folder", "stranger", "seed"):
         shutil.rmtree(ROOT / part, ignore_errors=True)
     (ROOT / "gguf").mkdir(parents=True)
-    for build in (gguf_header, gguf_keys, gguf_alignment, gguf_tensors, gguf_shards, safetensors_files, folders, strangers):
+    for build in (gguf_header, gguf_keys, gguf_alignment, gguf_tensors, gguf_shards, safetensors_files, folders, strangers, seeds):
         build()
     (ROOT / "expected.tsv").write_text("".join("\t".join(line) + "\n" for line in EXPECTED))
 

@@ -52,6 +52,11 @@ Result<std::vector<AddedToken>> read_added_tokens(const Json& description, const
 
 Result<void> make_model(const ModelSettings& settings, ByteLevel byte_level, std::span<const Merge> merges,
                         Vocabulary extra, const std::string& where, Pipeline& pipeline) {
+  if (settings.unknown_id != kNoToken &&
+      static_cast<std::size_t>(settings.unknown_id) >= pipeline.vocabulary->size())
+    return fail(ErrorKind::input, where,
+                fmt::format("«unk_id» is {}, but the vocabulary has {} tokens", settings.unknown_id,
+                            pipeline.vocabulary->size()));
   UnknownPolicy unknown{settings.unknown_id, settings.byte_fallback, settings.fuse_unknown};
   if (settings.type == "Unigram") {
     if (byte_level == ByteLevel::last)
