@@ -12,6 +12,8 @@ formats.bin is a sequence of records, little-endian:
   u8 blocks[n_blocks][block_bytes]; f32 values[n_blocks][block_size];
   u8 sweep[n_sweep][block_bytes]; u64 hash[n_sweep]       (FNV-1a over the bytes of the decoded values)
 
+formats_grids.txt has a line for each codebook: its name in gguf, and the FNV-1a of its vectors as int8.
+
 formats_numbers.bin, for src/kerf/numbers/numbers_test.cpp:
   u32 n; f32 inputs[n]; u16 f16[n]; u16 bf16[n]; u8 e4m3[n]; u8 e5m2[n]    (rounded by torch, 8 bits saturating)
   u64 hash[5]       (of what every bit pattern of f16 bf16 e4m3 e5m2 e8m0 decodes to, with one NaN for all)
@@ -126,8 +128,18 @@ def write_numbers(path: pathlib.Path) -> None:
             file.write(struct.pack("<Q", fnv1a(decode_all(dtype))))
 
 
+def write_grids(path: pathlib.Path) -> None:
+    lines = []
+    for name in ("IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ1_S", "IQ3_XXS", "IQ3_S"):
+        quant = getattr(gguf.quants, name)
+        quant.init_grid()
+        lines.append(f"{name} {fnv1a(quant.grid.astype(np.int8).tobytes())}\n")
+    path.write_text("".join(lines))
+
+
 def main(library_path: str, output: str) -> None:
     write_numbers(pathlib.Path(output) / "formats_numbers.bin")
+    write_grids(pathlib.Path(output) / "formats_grids.txt")
     library = ctypes.CDLL(library_path)
     rng = np.random.default_rng(SEED)
     with open(pathlib.Path(output) / "formats.bin", "wb") as file:

@@ -29,7 +29,7 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
       const float scale = d * (0.5F + static_cast<float>(stored)) * 0.25F;
       for (std::size_t v = 2 * g; v < 2 * g + 2; ++v, dst += 8) {
         const unsigned high = src[kHighAt + v / 4] >> 2 * (v % 4) & 3U;
-        write_signed(kIq2SGrid[src[kLowAt + v] | high << 8], src[kSignsAt + v], scale, dst);
+        write_signed(word_of(kIq2SGrid[src[kLowAt + v] | high << 8]), src[kSignsAt + v], scale, dst);
       }
     }
   }

@@ -24,7 +24,7 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
       const float scale = d * (0.5F + static_cast<float>(stored)) * 0.25F;
       for (std::size_t v = 2 * g; v < 2 * g + 2; ++v, dst += 8) {
         const unsigned code = load_le<std::uint16_t>(src + 2 + 2 * v);
-        write_signed(kIq2XsGrid[code & 511], even_signs(code >> 9), scale, dst);
+        write_signed(word_of(kIq2XsGrid[code & 511]), even_signs(code >> 9), scale, dst);
       }
     }
   }

@@ -22,7 +22,7 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
       const auto signs_and_scale = load_le<std::uint32_t>(group + 4);
       const float scale = d * (0.5F + static_cast<float>(signs_and_scale >> 28)) * 0.25F;
       for (int k = 0; k < 4; ++k, dst += 8)
-        write_signed(kIq2XxsGrid[group[k]], even_signs(signs_and_scale >> 7 * k & 127), scale, dst);
+        write_signed(word_of(kIq2XxsGrid[group[k]]), even_signs(signs_and_scale >> 7 * k & 127), scale, dst);
     }
   }
 }

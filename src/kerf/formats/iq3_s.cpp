@@ -27,10 +27,12 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
     for (std::size_t g = 0; g < 8; ++g) {
       const int stored = src[kScalesAt + g / 2] >> 4 * (g % 2) & 15;
       const float scale = d * static_cast<float>(2 * stored + 1);
-      for (std::size_t k = 0; k < 8; ++k, dst += 4) {
-        const unsigned high = src[kHighAt + g] >> k & 1U;
-        const unsigned signs = src[kSignsAt + 4 * g + k / 2] >> 4 * (k % 2);
-        write_signed(kIq3SGrid[src[kLowAt + 8 * g + k] | high << 8], signs, scale, dst);
+      const std::uint8_t* low = src + kLowAt + 8 * g;
+      const unsigned high = static_cast<unsigned>(src[kHighAt + g]) << 8;
+      for (std::size_t k = 0; k < 8; k += 2, dst += 8) {
+        const auto& first = kIq3SGrid[low[k] | (high >> k & 256)];
+        const auto& second = kIq3SGrid[low[k + 1] | (high >> (k + 1) & 256)];
+        write_signed(word_of(first, second), src[kSignsAt + 4 * g + k / 2], scale, dst);
       }
     }
   }

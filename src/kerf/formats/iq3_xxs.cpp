@@ -27,8 +27,7 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
       const float scale = d * (0.5F + static_cast<float>(signs_and_scale >> 28)) * 0.5F;
       for (int k = 0; k < 4; ++k, index += 2, dst += 8) {
         const unsigned signs = even_signs(signs_and_scale >> 7 * k & 127);
-        write_signed(kIq3XxsGrid[index[0]], signs, scale, dst);
-        write_signed(kIq3XxsGrid[index[1]], signs >> 4, scale, dst + 4);
+        write_signed(word_of(kIq3XxsGrid[index[0]], kIq3XxsGrid[index[1]]), signs, scale, dst);
       }
     }
   }

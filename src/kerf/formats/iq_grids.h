@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kerf/formats/block32.h"
 #include "kerf/formats/bytes16.h"
 
 namespace kerf::formats {
@@ -32,12 +33,26 @@ inline constexpr float kIq1Shift = 0.125F;
   return seven_bits | (static_cast<unsigned>(std::popcount(seven_bits)) & 1U) << 7;
 }
 
-/// dst[i] = ±scale · vector[i], minus where bit i of `signs` is set.
-template <std::size_t kWidth>
-inline void write_signed(const std::array<std::int8_t, kWidth>& vector, unsigned signs, float scale,
+/// Eight numbers as the bytes of a word: one vector of 8, or two of 4.
+[[nodiscard]] inline std::uint64_t word_of(const std::array<std::int8_t, 8>& vector) noexcept {
+  return std::bit_cast<std::uint64_t>(vector);
+}
+[[nodiscard]] inline std::uint64_t word_of(const std::array<std::int8_t, 4>& first,
+                                           const std::array<std::int8_t, 4>& second) noexcept {
+  return std::bit_cast<std::uint32_t>(first) |
+         static_cast<std::uint64_t>(std::bit_cast<std::uint32_t>(second)) << 32;
+}
+
+/// dst[i] = ±scale · magnitude[i] for the eight bytes of a word, none of them 0; minus where bit i of `signs`
+/// is set.
+inline void write_signed(std::uint64_t magnitudes, unsigned signs, float scale,
                          float* __restrict dst) noexcept {
-  for (std::size_t i = 0; i < kWidth; ++i)
-    dst[i] = ((signs >> i & 1U) != 0 ? -scale : scale) * static_cast<float>(vector[i]);
+  // Two's complement in every byte that has its sign bit: invert, add 1; without zeros nothing is carried.
+  const std::uint64_t ones = spread_bits(static_cast<std::uint8_t>(signs));
+  const std::uint64_t word = (magnitudes ^ ones * 0xFF) + ones;
+  const auto values = std::bit_cast<std::array<std::int8_t, 8>>(word);
+  KERF_KEEP_LOOP
+  for (std::size_t i = 0; i < 8; ++i) dst[i] = scale * static_cast<float>(values[i]);
 }
 
 /// dst[i] = scale · (vector[i] + shift)
