@@ -94,8 +94,9 @@ class Search {
 }  // namespace
 
 SuperScale fit_super_scale(std::span<float> values, int lowest, int highest) noexcept {
-  if (lowest == 0)
-    for (float& value : values) value = std::max(value, 0.0F);
+  // Beyond the reach of any factor nothing is gained, and squares stay far from the end of binary32.
+  const float reach = kMaxF16 * static_cast<float>(std::max(-lowest, highest));
+  for (float& value : values) value = std::clamp(value, lowest == 0 ? 0.0F : -reach, reach);
   float extreme = 0.0F;
   for (const float value : values)
     if (std::fabs(value) > std::fabs(extreme)) extreme = value;
