@@ -5,9 +5,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "kerf/base/json.h"
 #include "kerf/text/bpe.h"
+#include "kerf/text/description.h"
+#include "kerf/text/gguf_keys.h"
+#include "kerf/text/json_access.h"
 #include "kerf/text/pipeline.h"
 #include "kerf/text/pre_names.h"
+#include "kerf/text/unigram.h"
 
 namespace kerf {
 namespace text {
@@ -22,17 +27,20 @@ class GgufVocabulary {
   Result<std::shared_ptr<const Tokenizer>> make() {
     KERF_TRY(const std::string model, metadata_.string("tokenizer.ggml.model"));
     KERF_CHECK_OK(read_tokens());
-    if (model == "gpt2") {
+    pipeline_.vocabulary = vocabulary_;
+    if (metadata_.contains(kDescriptionKey)) {
+      KERF_CHECK_OK(make_as_described());
+    } else if (model == "gpt2") {
       KERF_CHECK_OK(make_byte_level_bpe());
     } else if (model == "llama") {
       KERF_CHECK_OK(make_sentencepiece_bpe());
+    } else if (model == "t5") {
+      KERF_CHECK_OK(make_unigram());
     } else {
       return fail(ErrorKind::unsupported, metadata_.where(),
-                  fmt::format("tokenizer model «{}» is not one that kerf reads (gpt2, llama)", model));
+                  fmt::format("tokenizer model «{}» is not one that kerf reads (gpt2, llama, t5)", model));
     }
     KERF_CHECK_OK(read_special_ids());
-    pipeline_.vocabulary = vocabulary_;
-    collect_added_tokens();
     return make_tokenizer(std::move(pipeline_));
   }
 
@@ -92,6 +100,32 @@ class GgufVocabulary {
     return merges;
   }
 
+  /// As kerf itself has written it: exactly what the Hugging Face folder said.
+  Result<void> make_as_described() {
+    KERF_TRY(const std::string text, metadata_.string(kDescriptionKey));
+    KERF_TRY(const nlohmann::json description,
+             parse_json(text, fmt::format("{}: {}", metadata_.where(), kDescriptionKey)));
+    KERF_TRY(const ModelSettings settings,
+             read_model_settings(member(description, "model"), metadata_.where()));
+    KERF_TRY(pipeline_.added, read_added_tokens(description, *vocabulary_, metadata_.where()));
+    for (const AddedToken& token : pipeline_.added)
+      if (!vocabulary_->contains(token.id))
+        return fail(ErrorKind::input, metadata_.where(),
+                    fmt::format("added token {} is beyond the vocabulary", token.id));
+    KERF_TRY(const ByteLevel byte_level, read_steps(description, metadata_.where(), pipeline_));
+    Vocabulary extra;
+    std::vector<Merge> merges;
+    if (metadata_.contains("tokenizer.ggml.merges")) {
+      KERF_TRY(merges, read_merges());
+    } else if (settings.type == "BPE") {
+      merges = merges_by_score(*vocabulary_, extra);
+    }
+    for (const auto& id : member(description, "end_token_ids"))
+      if (id.is_number_unsigned() && id.get<std::uint64_t>() < vocabulary_->size())
+        pipeline_.ends.push_back(static_cast<TokenId>(id.get<std::uint64_t>()));
+    return make_model(settings, byte_level, merges, std::move(extra), metadata_.where(), pipeline_);
+  }
+
   Result<void> make_byte_level_bpe() {
     KERF_TRY(const std::string pre, metadata_.string_or("tokenizer.ggml.pre", "default"));
     const NamedPreTokenizer* named = find_pre_tokenizer(pre);
@@ -110,6 +144,7 @@ class GgufVocabulary {
     if (prefix_space) pipeline_.normalizer.add(prepend_step(" "));
     pipeline_.decode = {true, {}, prefix_space};
     adds_bos_ = named->adds_bos;
+    collect_added_tokens();
     pipeline_.model = std::make_shared<BpeModel>(vocabulary_, Vocabulary(), merges,
                                                  BpeOptions{true, named->ignore_merges, {}});
     return {};
@@ -130,8 +165,35 @@ class GgufVocabulary {
     adds_bos_ = true;
     default_bos_ = 1, default_eos_ = 2;
     KERF_TRY(const TokenId unknown, special_id("unknown", 0));
+    collect_added_tokens();
     pipeline_.model = std::make_shared<BpeModel>(vocabulary_, std::move(extra), merges,
                                                  BpeOptions{false, false, {unknown, true, true}});
+    return {};
+  }
+
+  Result<void> make_unigram() {
+    Normalizer& steps = pipeline_.normalizer;
+    if (metadata_.contains("tokenizer.ggml.precompiled_charsmap")) {
+      KERF_TRY(const auto* rules, metadata_.integers("tokenizer.ggml.precompiled_charsmap"));
+      KERF_TRY(NormalizerStepPtr made,
+               precompiled_step(std::string(rules->begin(), rules->end()), false, metadata_.where()));
+      steps.add(std::move(made));
+    }
+    KERF_TRY(const bool trims, metadata_.boolean_or("tokenizer.ggml.remove_extra_whitespaces", false));
+    if (trims) {
+      steps.add(strip_step(true, true));
+      KERF_TRY(NormalizerStepPtr made, replace_regex_step(" {2,}", " ", metadata_.where()));
+      steps.add(std::move(made));
+    }
+    KERF_TRY(const bool prefix_space, metadata_.boolean_or("tokenizer.ggml.add_space_prefix", false));
+    if (prefix_space) steps.add(prepend_step(" "));
+    steps.add(replace_step(" ", std::string(kBlank)));
+    pipeline_.decode = {false, std::string(kBlank), prefix_space};
+    adds_eos_ = true;
+    default_eos_ = 1;
+    KERF_TRY(const TokenId unknown, special_id("unknown", 2));
+    pipeline_.model = std::make_shared<UnigramModel>(vocabulary_, UnknownPolicy{unknown, true, true});
+    collect_added_tokens();
     return {};
   }
 
@@ -152,15 +214,17 @@ class GgufVocabulary {
   Result<void> read_special_ids() {
     KERF_TRY(pipeline_.bos, special_id("bos", default_bos_));
     KERF_TRY(pipeline_.eos, special_id("eos", default_eos_));
-    pipeline_.ends = ending_tokens(*vocabulary_, pipeline_.eos);
+    for (const TokenId id : ending_tokens(*vocabulary_, pipeline_.eos)) pipeline_.ends.push_back(id);
     for (const char* name : {"eot", "eom"}) {
       KERF_TRY(const TokenId id, special_id(name, kNoToken));
       if (id != kNoToken) pipeline_.ends.push_back(id);
     }
     KERF_TRY(const bool add_bos, metadata_.boolean_or("tokenizer.ggml.add_bos_token", adds_bos_));
     KERF_TRY(const bool add_eos, metadata_.boolean_or("tokenizer.ggml.add_eos_token", adds_eos_));
-    if (add_bos && pipeline_.bos != kNoToken) pipeline_.prefix.push_back(pipeline_.bos);
-    if (add_eos && pipeline_.eos != kNoToken) pipeline_.suffix.push_back(pipeline_.eos);
+    if (add_bos && pipeline_.bos != kNoToken && pipeline_.prefix.empty())
+      pipeline_.prefix.push_back(pipeline_.bos);
+    if (add_eos && pipeline_.eos != kNoToken && pipeline_.suffix.empty())
+      pipeline_.suffix.push_back(pipeline_.eos);
     return {};
   }
 

@@ -1,6 +1,9 @@
 #include "kerf/text/pre_names.h"
 
 #include <algorithm>
+#include <string>
+
+#include "kerf/text/word_scanner.h"
 
 namespace kerf::text {
 namespace {
@@ -122,6 +125,19 @@ constexpr NamedPreTokenizer kNamed[] = {
     {"cohere2moe", kTinyAya},
 };
 
+/// Files spell line ends as escapes or as the characters themselves.
+std::string with_escapes(std::string_view pattern) {
+  std::string result;
+  for (const char c : pattern) c == '\r' ? result += "\\r" : c == '\n' ? result += "\\n" : result += c;
+  return result;
+}
+
+bool cut_alike(std::string_view a, std::string_view b) {
+  const std::string spelled_a = with_escapes(a), spelled_b = with_escapes(b);
+  const auto known = recognise_pattern(spelled_a);
+  return spelled_a == spelled_b || (known && known == recognise_pattern(spelled_b));
+}
+
 }  // namespace
 
 const NamedPreTokenizer* find_pre_tokenizer(std::string_view name) noexcept {
@@ -131,12 +147,18 @@ const NamedPreTokenizer* find_pre_tokenizer(std::string_view name) noexcept {
   return found == std::end(kNamed) ? nullptr : found;
 }
 
-std::string_view name_of_patterns(std::span<const std::string_view> patterns, bool ignore_merges) noexcept {
-  for (const NamedPreTokenizer& named : kNamed)
-    if (named.ignore_merges == ignore_merges &&
-        std::equal(patterns.begin(), patterns.end(), named.patterns.begin(), named.patterns.end()))
-      return named.name;
-  return {};
+std::string_view name_of_patterns(std::span<const std::string_view> patterns, bool ignore_merges,
+                                  bool composes) {
+  std::string_view found;
+  for (const NamedPreTokenizer& named : kNamed) {
+    if (named.ignore_merges != ignore_merges ||
+        !std::equal(patterns.begin(), patterns.end(), named.patterns.begin(), named.patterns.end(),
+                    cut_alike))
+      continue;
+    if (named.composes == composes) return named.name;
+    if (found.empty()) found = named.name;
+  }
+  return found;
 }
 
 }  // namespace kerf::text

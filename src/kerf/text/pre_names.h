@@ -18,8 +18,9 @@ struct NamedPreTokenizer {
 /// nullptr if the name is unknown. «default» and the empty name are GPT-2's.
 [[nodiscard]] const NamedPreTokenizer* find_pre_tokenizer(std::string_view name) noexcept;
 
-/// The name of the pre-tokenizer with exactly these patterns, or an empty one.
+/// The name of the pre-tokenizer that cuts as these patterns do, or an empty one. Of several, one that also
+/// composes (or not) as asked for.
 [[nodiscard]] std::string_view name_of_patterns(std::span<const std::string_view> patterns,
-                                                bool ignore_merges) noexcept;
+                                                bool ignore_merges, bool composes);
 
 }  // namespace kerf::text

@@ -188,6 +188,7 @@ class SentencePieceModel {
   }
 
   Result<void> make_merges() {
+    file_.merged_by_score = true;
     file_.merges = merges_by_score(*file_.vocabulary, file_.extra);
     if (file_.settings.unknown_id != kNoToken)
       (*file_.description)["model"]["unk_token"] = file_.settings.unknown_token;

@@ -24,6 +24,7 @@ struct VocabularyFile {
   std::shared_ptr<Vocabulary> vocabulary;
   Vocabulary extra;  ///< symbols between two merges, as BpeModel wants them
   std::vector<Merge> merges;
+  bool merged_by_score = false;  ///< merges follow from the scores
   ModelSettings settings;
   std::vector<AddedToken> added;
   /// The members of tokenizer.json without vocabulary and merges.
