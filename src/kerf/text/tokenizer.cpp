@@ -1,9 +1,19 @@
 #include "kerf/text/tokenizer.h"
 
+#include <algorithm>
+
 #include "kerf/text/unicode.h"
 
 namespace kerf {
 namespace {
+
+/// Bytes of the broken character at the beginning: what could have begun a character is one error, not one
+/// for each byte (Unicode 16, section 3.9, «maximal subpart»).
+std::size_t broken_length(std::string_view bytes) {
+  for (std::size_t n = std::min<std::size_t>(3, bytes.size()); n > 1; --n)
+    if (text::incomplete_suffix(bytes.substr(0, n)) == n) return n;
+  return 1;
+}
 
 /// Moves the whole characters at the front of `pending` to the result, broken bytes as U+FFFD.
 std::string take_characters(std::string& pending, bool at_end) {
@@ -16,9 +26,7 @@ std::string take_characters(std::string& pending, bool at_end) {
     left.remove_prefix(valid);
     if (left.empty()) break;
     result.append("\uFFFD");
-    // A character that was cut off short is one error, not one for each of its bytes.
-    const std::size_t cut_off = text::incomplete_suffix(left);
-    left.remove_prefix(cut_off == left.size() ? cut_off : 1);
+    left.remove_prefix(broken_length(left));
   }
   pending.erase(0, n);
   return result;
