@@ -1,6 +1,7 @@
 #include "kerf/cli/common.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -155,6 +156,12 @@ void watch_interrupt() {
 
 bool interrupted() noexcept {
   return g_interrupted != 0;
+}
+
+std::uint64_t peak_memory_bytes() noexcept {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;  // Linux counts in kilobytes
 }
 
 std::string human_bytes(double bytes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -57,6 +58,9 @@ void print_json(const nlohmann::json& object);
 /// Installs the handler that makes Ctrl-C end the work in an orderly way; true after it was pressed.
 void watch_interrupt();
 [[nodiscard]] bool interrupted() noexcept;
+
+/// The most memory that this process has had resident so far.
+[[nodiscard]] std::uint64_t peak_memory_bytes() noexcept;
 
 /// «1.23 GB», «98.4 MB», decimal units as disks are sold.
 [[nodiscard]] std::string human_bytes(double bytes);

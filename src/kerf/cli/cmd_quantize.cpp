@@ -1,0 +1,62 @@
+// kerf quantize: a model in, a smaller GGUF out.
+#include <fmt/format.h>
+
+#include "kerf/cli/quantize_command.h"
+#include "kerf/io/container.h"
+
+namespace kerf::cli {
+namespace {
+
+/// «REGEX=TYPE», cut at the last equals sign: a type has none, an expression may.
+Result<void> add_rules(const std::vector<std::string>& texts, RecipeOptions& recipe) {
+  for (const std::string& text : texts) {
+    const std::size_t cut = text.rfind('=');
+    if (cut == std::string::npos || cut == 0)
+      return fail(ErrorKind::usage, "--tensor-type", fmt::format("«{}» is not REGEX=TYPE", text));
+    recipe.tensor_types.emplace_back(text.substr(0, cut), text.substr(cut + 1));
+  }
+  return {};
+}
+
+Result<void> add_types_like(const std::string& path, RecipeOptions& recipe) {
+  if (path.empty()) return {};
+  KERF_TRY(const Container other, open_container(path));
+  for (const StoredTensor& tensor : other.tensors) recipe.like.emplace(tensor.name, tensor.format);
+  return {};
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Invocation invocation(cmd_quantize, "kerf quantize model.gguf small.gguf --type Q4_K_M --tensor-type 'attn_v=Q8_0'");
+  WriteRequest request;
+  std::vector<std::string> rules;
+  std::string like;
+  bool no_fallback = false;
+  CLI::App& app = invocation.app();
+  app.add_option("input", request.input, "a GGUF file or a Hugging Face folder")->required();
+  app.add_option("output", request.output, "the GGUF file to write")->required();
+  auto* type = app.add_option("--type", request.recipe.type,
+                              "format or mixture: Q4_0, Q6_K, IQ4_NL, Q4_K_M …, see «kerf formats»");
+  app.add_option("--tensor-type", rules, "REGEX=TYPE for tensors whose name matches; repeatable, the first match wins")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--embedding-type", request.recipe.embedding_type, "type of the token embedding");
+  app.add_option("--output-type", request.recipe.output_type, "type of the output matrix");
+  auto* types_like = app.add_option("--types-like", like, "give each tensor the type it has in this other file");
+  app.add_flag("--no-fallback", no_fallback, "refuse when a row does not fit its type");
+  app.add_flag("--dry-run", request.dry_run, "say size, memory and time; write nothing");
+  return invocation.run(arguments, [&]() -> Result<void> {
+    if (type->empty() && types_like->empty())
+      return fail(ErrorKind::usage, "", "--type or --types-like is needed; for example --type Q4_K_M");
+    if (type->empty()) request.recipe.type = "keep";
+    request.recipe.allow_fallback = !no_fallback;
+    KERF_CHECK_OK(add_rules(rules, request.recipe));
+    KERF_CHECK_OK(add_types_like(like, request.recipe));
+    return write_model(invocation, request);
+  });
+}
+
+}  // namespace
+
+const Command cmd_quantize{"quantize", "cut a model to fewer bits and write a GGUF file", run};
+
+}  // namespace kerf::cli

@@ -1,0 +1,115 @@
+#include "kerf/cli/quantize_command.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <map>
+
+namespace kerf::cli {
+namespace {
+
+struct Outcome {
+  const ModelSource& source;
+  const QuantizePlan& plan;
+  std::vector<TensorReport> reports;  // empty in a dry run
+  double seconds = 0;
+};
+
+nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
+  auto tensors = nlohmann::json::array();
+  for (std::size_t i = 0; i < outcome.plan.tensors.size(); ++i) {
+    const Assignment& assignment = outcome.plan.assignments[i];
+    nlohmann::json tensor = {{"name", outcome.plan.tensors[i].name},   {"shape", outcome.plan.tensors[i].shape},
+                             {"asked", assignment.asked->name},        {"got", assignment.got->name},
+                             {"reason", assignment.reason},            {"bytes", outcome.plan.tensors[i].n_bytes()}};
+    tensor["nmse"] = outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].nmse);
+    tensors.push_back(std::move(tensor));
+  }
+  return {{"input", request.input.string()},
+          {"output", request.output.string()},
+          {"type", request.recipe.type},
+          {"dry_run", request.dry_run},
+          {"parameters", outcome.plan.n_parameters},
+          {"output_bytes", outcome.plan.output_bytes},
+          {"bpw_effective", outcome.plan.bpw_effective},
+          {"bpw_nominal", outcome.plan.bpw_nominal},
+          {"peak_memory_bytes", request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes()},
+          {"seconds", outcome.seconds},
+          {"tensors", std::move(tensors)}};
+}
+
+/// What tensors of one kind and fate have in common, for the table.
+struct Group {
+  std::size_t count = 0;
+  std::uint64_t numbers = 0;
+  std::uint64_t bytes = 0;
+  double weighted_nmse = 0;
+};
+
+void print_table(const Outcome& outcome) {
+  std::map<std::pair<std::string_view, std::string_view>, Group> groups;
+  for (std::size_t i = 0; i < outcome.plan.tensors.size(); ++i) {
+    const Assignment& a = outcome.plan.assignments[i];
+    Group& group = groups[{a.got->name, a.asked == a.got ? std::string_view{} : a.asked->name}];
+    const std::uint64_t n = outcome.source.tensors()[i].n_elements();
+    ++group.count;
+    group.numbers += n;
+    group.bytes += outcome.plan.tensors[i].n_bytes();
+    if (!outcome.reports.empty()) group.weighted_nmse += outcome.reports[i].nmse * static_cast<double>(n);
+  }
+  fmt::print("{:<8} {:>8} {:>14} {:>10} {:>7}  {:<10} {}\n", "type", "tensors", "numbers", "bytes", "bits",
+             outcome.reports.empty() ? "" : "mean nmse", "");
+  for (const auto& [key, group] : groups) {
+    const auto n = static_cast<double>(group.numbers);
+    const std::string nmse = outcome.reports.empty() ? "" : fmt::format("{:.3g}", group.weighted_nmse / n);
+    fmt::print("{:<8} {:>8} {:>14} {:>10} {:>7.3f}  {:<10} {}\n", key.first, group.count, group.numbers,
+               human_bytes(static_cast<double>(group.bytes)), 8.0 * static_cast<double>(group.bytes) / n, nmse,
+               key.second.empty() ? "" : fmt::format("asked for {}", key.second));
+  }
+}
+
+/// Fallbacks are said aloud, a line for each kind of tensor and reason.
+void say_fallbacks(const Outcome& outcome) {
+  std::map<std::string, std::size_t> lines;
+  for (const Assignment& a : outcome.plan.assignments)
+    if (a.asked != a.got) ++lines[fmt::format("{} instead of {}: {}", a.got->name, a.asked->name, a.reason)];
+  for (const auto& [line, count] : lines) fmt::print(stderr, "kerf: {} tensors get {}\n", count, line);
+}
+
+void print_report(const WriteRequest& request, const Outcome& outcome) {
+  print_table(outcome);
+  fmt::print("\n{} {}, {} bytes; {:.3f} bits per weight ({:.3f} asked for), peak memory {}{}, {}{}\n",
+             request.dry_run ? "would write" : "wrote", request.output.string(), outcome.plan.output_bytes,
+             outcome.plan.bpw_effective, outcome.plan.bpw_nominal, request.dry_run ? "at most " : "",
+             human_bytes(static_cast<double>(request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes())),
+             request.dry_run ? "about " : "", human_seconds(outcome.seconds));
+}
+
+Result<void> check_paths(const WriteRequest& request) {
+  std::error_code ec;
+  if (std::filesystem::equivalent(request.input, request.output, ec))
+    return fail(ErrorKind::usage, request.output.string(), "is the input; name another output");
+  return {};
+}
+
+}  // namespace
+
+Result<void> write_model(Invocation& invocation, const WriteRequest& request) {
+  KERF_CHECK_OK(check_paths(request));
+  KERF_TRY(const auto source, ModelSource::open(request.input));
+  KERF_TRY(const QuantizePlan plan, plan_quantization(*source, request.recipe, KERF_VERSION));
+  ThreadPool pool(invocation.common().threads);
+  Outcome outcome{*source, plan, {}, 0};
+  if (!invocation.common().quiet) say_fallbacks(outcome);
+  if (request.dry_run) {
+    outcome.seconds = expected_seconds(*source, plan, pool);
+  } else {
+    const auto begin = std::chrono::steady_clock::now();
+    KERF_TRY(outcome.reports, write_quantized(*source, plan, request.output, pool, invocation.progress()));
+    outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  invocation.common().json ? print_json(as_json(request, outcome)) : print_report(request, outcome);
+  return {};
+}
+
+}  // namespace kerf::cli

@@ -1,0 +1,22 @@
+// What «kerf quantize» and «kerf convert» share: both write a GGUF file from a model.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "kerf/cli/common.h"
+#include "kerf/methods/quantize_model.h"
+
+namespace kerf::cli {
+
+struct WriteRequest {
+  std::filesystem::path input;
+  std::filesystem::path output;
+  RecipeOptions recipe;
+  bool dry_run = false;
+};
+
+/// Plans, writes (unless a dry run) and reports on stdout.
+Result<void> write_model(Invocation& invocation, const WriteRequest& request);
+
+}  // namespace kerf::cli
