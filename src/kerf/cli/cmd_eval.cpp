@@ -3,6 +3,7 @@
 
 #include "kerf/base/file.h"
 #include "kerf/cli/common.h"
+#include "kerf/cli/loaded_model.h"
 #include "kerf/eval/evaluate.h"
 
 namespace kerf::cli {
@@ -52,55 +53,43 @@ void print_comparison(const Comparison& c) {
   fmt::print("perplexity of base   {:.4f}, ratio {:.5f} ± {:.5f}\n", c.perplexity_base, c.perplexity_ratio,
              c.perplexity_ratio_se);
   fmt::print("KL divergence        {:.6f} ± {:.6f} nats per token\n", c.kld_mean, c.kld_se);
-  fmt::print("  median {:.6f}   90 % {:.5f}   95 % {:.5f}   99 % {:.5f}   99.9 % {:.4f}   max {:.4f}\n", c.kld_median,
-             c.kld_p90, c.kld_p95, c.kld_p99, c.kld_p999, c.kld_max);
+  fmt::print("  median {:.6f}   90 % {:.5f}   95 % {:.5f}   99 % {:.5f}   99.9 % {:.4f}   max {:.4f}\n",
+             c.kld_median, c.kld_p90, c.kld_p95, c.kld_p99, c.kld_p999, c.kld_max);
   fmt::print("same top token       {:.3f} ± {:.3f} %\n", c.same_top_percent, c.same_top_percent_se);
   fmt::print("Δp of the next token {:+.3f} % mean, {:.3f} % RMS\n", c.delta_p_mean, c.delta_p_rms);
 }
 
 void print_report(const Request& request, const EvalResult& r) {
-  fmt::print("perplexity           {:.4f} ± {:.4f}   (protocol {}, ctx {}, {} windows, {} tokens scored)\n", r.perplexity,
-             r.perplexity_se, request.protocol, r.ctx, r.n_windows, r.tokens_scored);
+  fmt::print("perplexity           {:.4f} ± {:.4f}   (protocol {}, ctx {}, {} windows, {} tokens scored)\n",
+             r.perplexity, r.perplexity_se, request.protocol, r.ctx, r.n_windows, r.tokens_scored);
   fmt::print("bits per byte        {:.4f}\n", r.bits_per_byte);
   if (r.comparison) print_comparison(*r.comparison);
   fmt::print("time                 {}\n", human_seconds(r.seconds));
-}
-
-/// A model ready to run with what it stands on.
-struct Loaded {
-  std::shared_ptr<const ModelSource> source;
-  std::unique_ptr<Model> model;
-};
-
-Result<Loaded> load(const std::string& path, ThreadPool& pool) {
-  Loaded loaded;
-  KERF_TRY(loaded.source, ModelSource::open(path));
-  KERF_TRY(loaded.model, Model::load(loaded.source, pool));
-  return loaded;
 }
 
 Result<void> evaluate_request(Invocation& invocation, Request& request) {
   request.options.protocol = request.protocol == "papers" ? Protocol::papers : Protocol::llamacpp;
   KERF_TRY(const std::string text, read_file(request.text));
   ThreadPool pool(invocation.common().threads);
-  KERF_TRY(Loaded loaded, load(request.model, pool));
-  Loaded base;
+  KERF_TRY(const LoadedModel loaded, load_model(request.model, pool));
+  LoadedModel base;
   if (!request.base.empty()) {
-    KERF_TRY(base, load(request.base, pool));
+    KERF_TRY(base, load_model(request.base, pool));
   }
-  const auto tokenizer = loaded.source->tokenizer();
-  if (tokenizer == nullptr) return fail(ErrorKind::not_found, request.model, "has no tokenizer");
-  KERF_TRY(const EvalResult result, evaluate(*loaded.model, base.model.get(), *tokenizer, text, request.options, pool,
-                                             invocation.progress()));
+  KERF_TRY(const auto tokenizer, tokenizer_of(loaded));
+  KERF_TRY(const EvalResult result, evaluate(*loaded.model, base.model.get(), *tokenizer, text,
+                                             request.options, pool, invocation.progress()));
   invocation.common().json ? print_json(as_json(request, result)) : print_report(request, result);
   return {};
 }
 
 int run(const std::vector<std::string>& arguments) {
-  Invocation invocation(cmd_eval, "kerf eval small.gguf --base model.gguf --text wikitext2-test.txt --chunks 20");
+  Invocation invocation(cmd_eval,
+                        "kerf eval small.gguf --base model.gguf --text wikitext2-test.txt --chunks 20");
   Request request;
   CLI::App& app = invocation.app();
-  app.add_option("model", request.model, "the model to judge: a GGUF file or a Hugging Face folder")->required();
+  app.add_option("model", request.model, "the model to judge: a GGUF file or a Hugging Face folder")
+      ->required();
   app.add_option("--text", request.text, "the text to predict")->required();
   app.add_option("--base", request.base, "run this model beside it and report the divergence from it");
   app.add_option("--protocol", request.protocol,

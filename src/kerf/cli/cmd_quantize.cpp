@@ -26,7 +26,8 @@ Result<void> add_types_like(const std::string& path, RecipeOptions& recipe) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  Invocation invocation(cmd_quantize, "kerf quantize model.gguf small.gguf --type Q4_K_M --tensor-type 'attn_v=Q8_0'");
+  Invocation invocation(cmd_quantize,
+                        "kerf quantize model.gguf small.gguf --type Q4_K_M --tensor-type 'attn_v=Q8_0'");
   WriteRequest request;
   std::vector<std::string> rules;
   std::string like;
@@ -36,12 +37,14 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("output", request.output, "the GGUF file to write")->required();
   auto* type = app.add_option("--type", request.recipe.type,
                               "format or mixture: Q4_0, Q6_K, IQ4_NL, Q4_K_M …, see «kerf formats»");
-  app.add_option("--tensor-type", rules, "REGEX=TYPE for tensors whose name matches; repeatable, the first match wins")
+  app.add_option("--tensor-type", rules,
+                 "REGEX=TYPE for tensors whose name matches; repeatable, the first match wins")
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--embedding-type", request.recipe.embedding_type, "type of the token embedding");
   app.add_option("--output-type", request.recipe.output_type, "type of the output matrix");
-  auto* types_like = app.add_option("--types-like", like, "give each tensor the type it has in this other file");
+  auto* types_like =
+      app.add_option("--types-like", like, "give each tensor the type it has in this other file");
   app.add_flag("--no-fallback", no_fallback, "refuse when a row does not fit its type");
   app.add_flag("--dry-run", request.dry_run, "say size, memory and time; write nothing");
   return invocation.run(arguments, [&]() -> Result<void> {

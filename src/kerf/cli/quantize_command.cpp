@@ -19,9 +19,10 @@ nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
   auto tensors = nlohmann::json::array();
   for (std::size_t i = 0; i < outcome.plan.tensors.size(); ++i) {
     const Assignment& assignment = outcome.plan.assignments[i];
-    nlohmann::json tensor = {{"name", outcome.plan.tensors[i].name},   {"shape", outcome.plan.tensors[i].shape},
-                             {"asked", assignment.asked->name},        {"got", assignment.got->name},
-                             {"reason", assignment.reason},            {"bytes", outcome.plan.tensors[i].n_bytes()}};
+    nlohmann::json tensor = {
+        {"name", outcome.plan.tensors[i].name}, {"shape", outcome.plan.tensors[i].shape},
+        {"asked", assignment.asked->name},      {"got", assignment.got->name},
+        {"reason", assignment.reason},          {"bytes", outcome.plan.tensors[i].n_bytes()}};
     tensor["nmse"] = outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].nmse);
     tensors.push_back(std::move(tensor));
   }
@@ -63,8 +64,8 @@ void print_table(const Outcome& outcome) {
     const auto n = static_cast<double>(group.numbers);
     const std::string nmse = outcome.reports.empty() ? "" : fmt::format("{:.3g}", group.weighted_nmse / n);
     fmt::print("{:<8} {:>8} {:>14} {:>10} {:>7.3f}  {:<10} {}\n", key.first, group.count, group.numbers,
-               human_bytes(static_cast<double>(group.bytes)), 8.0 * static_cast<double>(group.bytes) / n, nmse,
-               key.second.empty() ? "" : fmt::format("asked for {}", key.second));
+               human_bytes(static_cast<double>(group.bytes)), 8.0 * static_cast<double>(group.bytes) / n,
+               nmse, key.second.empty() ? "" : fmt::format("asked for {}", key.second));
   }
 }
 
@@ -81,7 +82,8 @@ void print_report(const WriteRequest& request, const Outcome& outcome) {
   fmt::print("\n{} {}, {} bytes; {:.3f} bits per weight ({:.3f} asked for), peak memory {}{}, {}{}\n",
              request.dry_run ? "would write" : "wrote", request.output.string(), outcome.plan.output_bytes,
              outcome.plan.bpw_effective, outcome.plan.bpw_nominal, request.dry_run ? "at most " : "",
-             human_bytes(static_cast<double>(request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes())),
+             human_bytes(
+                 static_cast<double>(request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes())),
              request.dry_run ? "about " : "", human_seconds(outcome.seconds));
 }
 

@@ -17,15 +17,15 @@ namespace kerf {
 
 /// What the user asked for.
 struct RecipeOptions {
-  std::string type;  ///< a format, a mixture («Q4_K_M») or «keep»; any case
+  std::string type = {};  ///< a format, a mixture («Q4_K_M») or «keep»; any case
   /// (regular expression, format); the first that matches a tensor's name wins.
-  std::vector<std::pair<std::string, std::string>> tensor_types;
-  std::string embedding_type;  ///< for token_embd.weight; empty: as the type says
+  std::vector<std::pair<std::string, std::string>> tensor_types = {};
+  std::string embedding_type = {};  ///< for token_embd.weight; empty: as the type says
   /// For output.weight, or for token_embd.weight where it makes the logits too; empty: as the type says.
-  std::string output_type;
+  std::string output_type = {};
   bool allow_fallback = true;  ///< otherwise a row that does not fit its type is an error
   /// Formats by tensor name, from another file; goes before every other rule.
-  std::unordered_map<std::string, const Format*> like;
+  std::unordered_map<std::string, const Format*> like = {};
 };
 
 /// A tensor's fate.
