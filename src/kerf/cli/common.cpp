@@ -150,8 +150,9 @@ void watch_interrupt() {
   action.sa_handler = on_interrupt;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  // A closed pipe is an error of the write, not a reason to die without cleaning up.
+  // A closed pipe and a file-size limit are errors of the write, not reasons to die without cleaning up.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupted() noexcept {
