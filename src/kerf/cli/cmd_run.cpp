@@ -84,27 +84,28 @@ Result<std::vector<TokenId>> encode_prompt(const Request& request, const Tokeniz
 }
 
 Result<Outcome> generate(Model& model, const Tokenizer& tokenizer, const Request& request,
-                         std::vector<TokenId> history, std::size_t ctx, bool print) {
+                         const std::vector<TokenId>& prompt, std::size_t ctx, bool print) {
   Outcome outcome;
   Output output(tokenizer, request, print, outcome.text);
-  Sampler sampler(request.sampler);
+  KERF_TRY(Sampler sampler, Sampler::create(request.sampler));
+  for (const TokenId id : prompt) sampler.accept(id);
   const auto cache = model.make_cache(ctx);
   std::vector<float> logits(model.config().n_vocabulary);
-  outcome.n_prompt = history.size();
+  outcome.n_prompt = prompt.size();
   auto begin = Clock::now();
-  KERF_CHECK_OK(model.forward(history, *cache, 1, logits.data()));
+  KERF_CHECK_OK(model.forward(prompt, *cache, 1, logits.data()));
   outcome.prompt_seconds = seconds_since(begin);
   begin = Clock::now();
   while (outcome.ids.size() < request.n_tokens) {
-    const TokenId id = sampler.sample(logits, history);
+    KERF_TRY(const TokenId id, sampler.sample(logits));
     if (tokenizer.ends_text(id)) outcome.ended_by = "end of text";
     if (interrupted()) outcome.ended_by = "interrupt";
     if (outcome.ended_by != "length") break;
-    history.push_back(id);
+    sampler.accept(id);
     outcome.ids.push_back(id);
     output.push(id);
     if (output.stopped()) outcome.ended_by = "stop string";
-    if (history.size() == ctx) outcome.ended_by = "context";
+    if (prompt.size() + outcome.ids.size() == ctx) outcome.ended_by = "context";
     if (outcome.ended_by != "length" || outcome.ids.size() == request.n_tokens) break;
     KERF_CHECK_OK(model.forward(std::span(&id, 1), *cache, 1, logits.data()));
   }
@@ -136,10 +137,10 @@ Result<void> run_model(Invocation& invocation, const Request& request) {
   KERF_TRY(const auto tokenizer, tokenizer_of(loaded));
   const std::size_t limit = loaded.model->config().context_length;
   const std::size_t ctx = request.ctx == 0 ? limit : std::min(request.ctx, limit);
-  KERF_TRY(std::vector<TokenId> prompt, encode_prompt(request, *tokenizer, ctx));
+  KERF_TRY(const std::vector<TokenId> prompt, encode_prompt(request, *tokenizer, ctx));
   // The cache is as long as the text can become, not as the model could go.
   const std::size_t needed = std::min(ctx, prompt.size() + request.n_tokens);
-  KERF_TRY(const Outcome outcome, generate(*loaded.model, *tokenizer, request, std::move(prompt), needed,
+  KERF_TRY(const Outcome outcome, generate(*loaded.model, *tokenizer, request, prompt, needed,
                                            !invocation.common().json));
   report(invocation, request, outcome);
   if (outcome.ended_by == "interrupt") return fail(ErrorKind::cancelled, "", "interrupted");
@@ -166,7 +167,7 @@ int run(const std::vector<std::string>& arguments) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--repeat-penalty", request.sampler.repeat_penalty, "above 1: make recent tokens less probable")
       ->check(CLI::Range(0.01, 100.0));
-  app.add_option("--repeat-last", request.sampler.repeat_last, "how many tokens are recent");
+  app.add_option("--repeat-last", request.sampler.repeat_window, "how many tokens are recent");
   app.add_option("--seed", request.sampler.seed, "the same seed gives the same text");
   return invocation.run(arguments, [&] { return run_model(invocation, request); });
 }
