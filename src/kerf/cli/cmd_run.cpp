@@ -69,14 +69,17 @@ class Output {
 };
 
 /// The prompt's ids, and room for the answer in the model's context.
-Result<std::vector<TokenId>> encode_prompt(const Request& request, const Tokenizer& tokenizer, std::size_t ctx) {
+Result<std::vector<TokenId>> encode_prompt(const Request& request, const Tokenizer& tokenizer,
+                                           std::size_t ctx) {
   std::string prompt = request.prompt;
   if (!request.prompt_file.empty()) {
     KERF_TRY(prompt, read_file(request.prompt_file));
   }
-  std::vector<TokenId> ids = tokenizer.encode(prompt, {.parse_special = request.special, .add_special = true});
+  std::vector<TokenId> ids =
+      tokenizer.encode(prompt, {.parse_special = request.special, .add_special = true});
   if (ids.empty() && tokenizer.bos() >= 0) ids.push_back(tokenizer.bos());
-  if (ids.empty()) return fail(ErrorKind::usage, "--prompt", "is empty and the vocabulary has no BOS to begin with");
+  if (ids.empty())
+    return fail(ErrorKind::usage, "--prompt", "is empty and the vocabulary has no BOS to begin with");
   if (ids.size() >= ctx)
     return fail(ErrorKind::usage, "--prompt",
                 fmt::format("has {} tokens, which fill the context of {}; shorten it", ids.size(), ctx));
@@ -105,8 +108,9 @@ Result<Outcome> generate(Model& model, const Tokenizer& tokenizer, const Request
     outcome.ids.push_back(id);
     output.push(id);
     if (output.stopped()) outcome.ended_by = "stop string";
+    if (outcome.ids.size() == request.n_tokens) break;
     if (prompt.size() + outcome.ids.size() == ctx) outcome.ended_by = "context";
-    if (outcome.ended_by != "length" || outcome.ids.size() == request.n_tokens) break;
+    if (outcome.ended_by != "length") break;
     KERF_CHECK_OK(model.forward(std::span(&id, 1), *cache, 1, logits.data()));
   }
   output.finish();
@@ -126,8 +130,8 @@ void report(const Invocation& invocation, const Request& request, const Outcome&
                 {"prefill_tokens_per_s", prompt_rate},
                 {"decode_tokens_per_s", rate}});
   } else if (!invocation.common().quiet) {
-    fmt::print(stderr, "[{} prompt tokens at {:.0f}/s, {} new ones at {:.0f}/s, ended by {}]\n", o.n_prompt, prompt_rate,
-               o.ids.size(), rate, o.ended_by);
+    fmt::print(stderr, "[{} prompt tokens at {:.0f}/s, {} new ones at {:.0f}/s, ended by {}]\n", o.n_prompt,
+               prompt_rate, o.ids.size(), rate, o.ended_by);
   }
 }
 
@@ -140,32 +144,39 @@ Result<void> run_model(Invocation& invocation, const Request& request) {
   KERF_TRY(const std::vector<TokenId> prompt, encode_prompt(request, *tokenizer, ctx));
   // The cache is as long as the text can become, not as the model could go.
   const std::size_t needed = std::min(ctx, prompt.size() + request.n_tokens);
-  KERF_TRY(const Outcome outcome, generate(*loaded.model, *tokenizer, request, prompt, needed,
-                                           !invocation.common().json));
+  KERF_TRY(const Outcome outcome,
+           generate(*loaded.model, *tokenizer, request, prompt, needed, !invocation.common().json));
   report(invocation, request, outcome);
   if (outcome.ended_by == "interrupt") return fail(ErrorKind::cancelled, "", "interrupted");
   return {};
 }
 
 int run(const std::vector<std::string>& arguments) {
-  Invocation invocation(cmd_run, "kerf run model.gguf -p 'Once upon a time' -n 100 --temperature 0.7 --seed 3");
+  Invocation invocation(cmd_run,
+                        "kerf run model.gguf -p 'Once upon a time' -n 100 --temperature 0.7 --seed 3");
   Request request;
   CLI::App& app = invocation.app();
   app.add_option("model", request.model, "a GGUF file or a Hugging Face folder")->required();
   auto* prompt = app.add_option("-p,--prompt", request.prompt, "the text to continue");
-  app.add_option("-f,--file", request.prompt_file, "read the text to continue from this file")->excludes(prompt);
+  app.add_option("-f,--file", request.prompt_file, "read the text to continue from this file")
+      ->excludes(prompt);
   app.add_option("-n,--tokens", request.n_tokens, "write at most so many tokens");
   app.add_option("--ctx", request.ctx, "context in tokens; 0 is the model's own");
-  app.add_flag("--special", request.special, "special tokens in the prompt («<|im_start|>») are meant as such");
-  app.add_option("--stop", request.stop, "end the text before this string; repeatable")->allow_extra_args(false);
+  app.add_flag("--special", request.special,
+               "special tokens in the prompt («<|im_start|>») are meant as such");
+  app.add_option("--stop", request.stop, "end the text before this string; repeatable")
+      ->allow_extra_args(false);
   app.add_option("--temperature", request.sampler.temperature, "0 always takes the most probable token")
       ->check(CLI::Range(0.0, 100.0));
   app.add_option("--top-k", request.sampler.top_k, "choose among the k most probable tokens; 0 is all");
-  app.add_option("--top-p", request.sampler.top_p, "choose among the fewest tokens that make this probability")
+  app.add_option("--top-p", request.sampler.top_p,
+                 "choose among the fewest tokens that make this probability")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--min-p", request.sampler.min_p, "drop tokens below this part of the best one's probability")
+  app.add_option("--min-p", request.sampler.min_p,
+                 "drop tokens below this part of the best one's probability")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--repeat-penalty", request.sampler.repeat_penalty, "above 1: make recent tokens less probable")
+  app.add_option("--repeat-penalty", request.sampler.repeat_penalty,
+                 "above 1: make recent tokens less probable")
       ->check(CLI::Range(0.01, 100.0));
   app.add_option("--repeat-last", request.sampler.repeat_window, "how many tokens are recent");
   app.add_option("--seed", request.sampler.seed, "the same seed gives the same text");
