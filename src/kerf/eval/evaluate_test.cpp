@@ -6,23 +6,12 @@
 
 #include <cmath>
 
+#include "kerf/kv/kv_cache.h"
+
 namespace kerf {
 namespace {
 
 constexpr std::size_t kVocabulary = 11;
-
-class CountingCache final : public KvCache {
- public:
-  explicit CountingCache(std::size_t capacity) : capacity_(capacity) {}
-  [[nodiscard]] std::size_t length() const noexcept override { return length_; }
-  [[nodiscard]] std::size_t capacity() const noexcept override { return capacity_; }
-  void truncate(std::size_t length) noexcept override { length_ = std::min(length_, length); }
-  void append(std::size_t n) { length_ += n; }
-
- private:
-  std::size_t capacity_;
-  std::size_t length_ = 0;
-};
 
 class SuccessorModel final : public Model {
  public:
@@ -31,14 +20,15 @@ class SuccessorModel final : public Model {
     config_.context_length = 64;
   }
   [[nodiscard]] const ModelConfig& config() const noexcept override { return config_; }
+  [[nodiscard]] const std::vector<std::string>& unused_tensors() const noexcept override { return unused_; }
   [[nodiscard]] std::unique_ptr<KvCache> make_cache(std::size_t capacity) const override {
-    return std::make_unique<CountingCache>(capacity);
+    return make_f32_cache({.n_layers = 1, .n_heads = 1, .head_width = 1, .capacity = capacity});
   }
   Result<void> forward(std::span<const TokenId> tokens, KvCache& cache, std::size_t n_logits,
                        float* logits) override {
-    if (cache.length() + tokens.size() > cache.capacity()) return fail(ErrorKind::usage, "", "cache full");
+    KERF_CHECK_OK(cache.reserve(tokens.size()));
     if (cache.length() == 0) first_tokens.push_back(tokens[0]);
-    static_cast<CountingCache&>(cache).append(tokens.size());
+    cache.advance(tokens.size());
     for (std::size_t i = 0; i < n_logits; ++i) {
       float* row = logits + i * config_.n_vocabulary;
       std::fill(row, row + config_.n_vocabulary, poison);
@@ -52,6 +42,7 @@ class SuccessorModel final : public Model {
 
  private:
   ModelConfig config_;
+  std::vector<std::string> unused_;
   float sharpness_;
 };
 
