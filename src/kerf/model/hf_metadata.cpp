@@ -112,6 +112,15 @@ Result<void> describe_norm(const HfConfig& config, const Architecture& architect
 
 }  // namespace
 
+std::string size_label(std::uint64_t n_parameters) {
+  constexpr std::pair<double, char> kUnits[] = {{1e12, 'T'}, {1e9, 'B'}, {1e6, 'M'}, {1e3, 'K'}};
+  const auto n = static_cast<double>(n_parameters);
+  const auto* unit = std::find_if(std::begin(kUnits), std::prev(std::end(kUnits)),
+                                  [&](const auto& candidate) { return n > candidate.first; });
+  const double scaled = n / unit->first;
+  return fmt::format("{:.{}f}{}", scaled, std::nearbyint(scaled) < 10 ? 1 : 0, unit->second);
+}
+
 Result<void> check_supported(const HfConfig& config, const Architecture& architecture) {
   if (config.has("quantization_config"))
     return fail(

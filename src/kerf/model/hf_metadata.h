@@ -3,6 +3,9 @@
 // it does not write are listed in docs/conventions.md.
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "kerf/base/metadata.h"
 #include "kerf/base/result.h"
 #include "kerf/io/hf_config.h"
@@ -18,5 +21,8 @@ Result<void> check_supported(const HfConfig& config, const Architecture& archite
 /// Errors: input, not_found (config.json lacks a key or has a value of the wrong kind).
 Result<void> describe_model(const HfConfig& config, const Architecture& architecture,
                             const HfDimensions& sizes, Metadata& metadata);
+
+/// How large models are called: «135M», «8.0B»; two digits at least.
+[[nodiscard]] std::string size_label(std::uint64_t n_parameters);
 
 }  // namespace kerf

@@ -64,6 +64,9 @@ class SourceGolden : public ::testing::TestWithParam<std::string> {
     source_ = *opened;
     expected_ = *parse_json(*read_file(folder / "gguf.json"), "gguf.json");
   }
+  std::string expected_prefix() const {
+    return expected_["keys"]["general.architecture"][1].get<std::string>() + ".";
+  }
   std::shared_ptr<const ModelSource> source_;
   json expected_;
 };
@@ -89,7 +92,7 @@ TEST_P(SourceGolden, HasTheConvertersTensors) {
 }
 
 TEST_P(SourceGolden, HasTheConvertersKeys) {
-  const std::set<std::string> ours{"general.name", "general.size_label", "general.file_type"};
+  const std::set<std::string> ours{"general.name", "general.file_type"};
   for (const auto& [key, entry] : expected_["keys"].items()) {
     if (ours.contains(key)) continue;
     const MetaValue* value = source_->metadata().find(key);
@@ -105,7 +108,7 @@ TEST_P(SourceGolden, HasTheConvertersKeys) {
 
 /// Keys that the converter leaves out: those llama.cpp derives from others, and those only kerf heeds.
 TEST_P(SourceGolden, AddsOnlyDocumentedKeys) {
-  const std::string prefix = expected_["keys"]["general.architecture"][1].get<std::string>() + ".";
+  const std::string prefix = expected_prefix();
   const std::set<std::string> added{"vocab_size",
                                     "attention.head_count_kv",
                                     "attention.key_length",
@@ -116,9 +119,23 @@ TEST_P(SourceGolden, AddsOnlyDocumentedKeys) {
                                     "rope.dimension_count"};
   for (const auto& [key, value] : source_->metadata().entries()) {
     if (expected_["keys"].contains(key) || key.starts_with("tokenizer.")) continue;
+    if (key == "kerf.tokenizer.json") continue;
     ASSERT_TRUE(key.starts_with(prefix)) << key;
     EXPECT_TRUE(added.contains(key.substr(prefix.size()))) << key;
   }
+}
+
+TEST_P(SourceGolden, TheTokenizersKeysSayWhatTheFolderSays) {
+  const auto ours = source_->require_tokenizer();
+  ASSERT_TRUE(ours) << ours.error().message();
+  const auto theirs = tokenizer_from_metadata(source_->metadata());
+  ASSERT_TRUE(theirs) << theirs.error().message();
+  const std::string text = "the other thing<|end|> in 12 tests";
+  for (const bool special : {false, true}) {
+    const EncodeOptions options{.parse_special = special, .add_special = special};
+    EXPECT_EQ((*ours)->encode(text, options), (*theirs)->encode(text, options));
+  }
+  EXPECT_EQ((*theirs)->vocabulary_size(), *source_->metadata().u64(expected_prefix() + "vocab_size"));
 }
 
 TEST_P(SourceGolden, RawBytesAndRowsAgree) {

@@ -9,6 +9,7 @@
 #include "kerf/model/hf_metadata.h"
 #include "kerf/model/hf_rope.h"
 #include "kerf/model/hf_tensors.h"
+#include "kerf/model/source_tokenizer.h"
 
 namespace kerf {
 namespace {
@@ -16,13 +17,13 @@ namespace {
 class HuggingFaceSource final : public ModelSource {
  public:
   HuggingFaceSource(std::filesystem::path folder, Container container, Metadata metadata,
-                    std::shared_ptr<const Tokenizer> tokenizer)
+                    Result<std::shared_ptr<const Tokenizer>> tokenizer)
       : folder_(std::move(folder)),
         container_(std::move(container)),
         metadata_(std::move(metadata)),
         tokenizer_(std::move(tokenizer)) {}
 
-  /// Fills the list of tensors; they point into this object's container.
+  /// Fills the list of tensors, which point into this object's container, and counts them in the metadata.
   Result<void> plan(const HfConfig& config, const Architecture& architecture, const HfDimensions& sizes,
                     std::vector<ComputedTensor> computed) {
     KERF_TRY(planned_, plan_tensors(container_, config, architecture, sizes));
@@ -30,7 +31,12 @@ class HuggingFaceSource final : public ModelSource {
     for (const HfTensor& tensor : planned_) tensors_.push_back(tensor.view);
     for (const ComputedTensor& tensor : computed_)
       tensors_.push_back({tensor.name, &formats::f32, {tensor.values.size()}});
-    for (std::size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
+    std::uint64_t n_parameters = 0;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      index_.emplace(tensors_[i].name, i);
+      n_parameters += tensors_[i].n_elements();
+    }
+    metadata_.set("general.size_label", MetaValue::of_string(size_label(n_parameters)));
     return {};
   }
 
@@ -38,7 +44,10 @@ class HuggingFaceSource final : public ModelSource {
   std::string_view kind() const noexcept override { return "huggingface"; }
   const Metadata& metadata() const noexcept override { return metadata_; }
   const std::vector<SourceTensor>& tensors() const noexcept override { return tensors_; }
-  std::shared_ptr<const Tokenizer> tokenizer() const noexcept override { return tokenizer_; }
+  std::shared_ptr<const Tokenizer> tokenizer() const noexcept override {
+    return tokenizer_.value_or(nullptr);
+  }
+  Result<std::shared_ptr<const Tokenizer>> require_tokenizer() const override { return tokenizer_; }
 
   std::optional<Bytes> raw(const SourceTensor& tensor) const override {
     const std::size_t i = index_of(tensor);
@@ -81,7 +90,7 @@ class HuggingFaceSource final : public ModelSource {
   std::filesystem::path folder_;
   Container container_;
   Metadata metadata_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
+  Result<std::shared_ptr<const Tokenizer>> tokenizer_;  // or why there is none
   std::vector<HfTensor> planned_;
   std::vector<ComputedTensor> computed_;
   std::vector<SourceTensor> tensors_;  // planned_, then computed_
@@ -127,6 +136,14 @@ Metadata describe_file(const std::filesystem::path& folder, const Architecture& 
   return metadata;
 }
 
+/// The tokenizer, and its keys into `metadata`.
+Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const std::filesystem::path& folder,
+                                                        std::uint64_t vocabulary_size, Metadata& metadata) {
+  KERF_TRY(auto tokenizer, tokenizer_from_hugging_face(folder));
+  KERF_CHECK_OK(vocabulary_to_metadata(folder, vocabulary_size, metadata));
+  return tokenizer;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const ModelSource>> open_hugging_face_source(const std::filesystem::path& folder) {
@@ -140,8 +157,12 @@ Result<std::shared_ptr<const ModelSource>> open_hugging_face_source(const std::f
   KERF_CHECK_OK(describe_model(config, *architecture, sizes, metadata));
   KERF_TRY(std::vector<ComputedTensor> computed, describe_rope(config, *architecture, sizes, metadata));
 
-  auto source =
-      std::make_shared<HuggingFaceSource>(folder, std::move(container), std::move(metadata), nullptr);
+  auto tokenizer = read_tokenizer(folder, sizes.vocabulary, metadata);
+  if (!tokenizer && !is_bearable(tokenizer.error()))
+    return tl::unexpected<Error>(std::move(tokenizer).error());
+
+  auto source = std::make_shared<HuggingFaceSource>(folder, std::move(container), std::move(metadata),
+                                                    std::move(tokenizer));
   KERF_CHECK_OK(source->plan(config, *architecture, sizes, std::move(computed)));
   return source;
 }

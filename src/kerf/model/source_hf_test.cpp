@@ -12,6 +12,7 @@
 #include "kerf/base/json.h"
 #include "kerf/io/container.h"
 #include "kerf/io/gguf.h"
+#include "kerf/model/hf_metadata.h"
 
 namespace kerf {
 namespace {
@@ -101,6 +102,13 @@ TEST(HuggingFaceSource, TheUnchangedCheckpointOpens) {
   const auto opened = Checkpoint("llama").open();
   ASSERT_TRUE(opened) << opened.error().message();
   EXPECT_EQ((*opened)->kind(), "huggingface");
+}
+
+TEST(HuggingFaceSource, SizesAreCalledAsPeopleCallThem) {
+  EXPECT_EQ(size_label(134'515'008), "135M");
+  EXPECT_EQ(size_label(8'030'261'312), "8.0B");
+  EXPECT_EQ(size_label(1'235'814'400), "1.2B");
+  EXPECT_EQ(size_label(292'800), "293K");
 }
 
 TEST(HuggingFaceSource, RefusesUnknownArchitectures) {
