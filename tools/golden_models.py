@@ -2,7 +2,7 @@
 """Makes tests/golden/models: one small random checkpoint per family and quirk, with the logits that
 transformers computes for it in binary32.
 
-    python tools/golden_models.py tests/golden/models
+    python tools/golden_models.py tests/golden/models [name ...]
 
 A folder is a complete Hugging Face checkpoint (config.json, model.safetensors, tokenizer.json) with
 tokens.npy (int32 [T]) and logits.npy (float32 [T, V]) beside it. Weights are rounded to bfloat16 before
@@ -97,6 +97,10 @@ def models() -> dict:
                           dict(rope_parameters=None, rope_theta=10000.0,
                                rope_scaling=dict(type="longrope", short_factor=SHORT, long_factor=LONG))),
         "gpt2": (tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=36, n_layer=2, n_head=3, n_positions=96, **COMMON)), {}),
+        # The part of the spectrum that YaRN interpolates begins inside of a head of 10.
+        "qwen2-yarn": (tf.Qwen2ForCausalLM(tf.Qwen2Config(**small, tie_word_embeddings=True, rope_parameters=dict(
+            rope_type="yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=4.0, beta_slow=1.0,
+            rope_theta=1000.0))), {}),
     }
 
 
@@ -137,12 +141,13 @@ def write(folder: pathlib.Path, model, changes: dict, generator) -> None:
     print(f"{folder.name}: {size} bytes, logits within ±{logits.abs().max():.2f}, std {logits.std():.2f}")
 
 
-def main(target: pathlib.Path) -> None:
+def main(target: pathlib.Path, names: list) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     for i, (name, (model, changes)) in enumerate(models().items()):
-        write(target / name, model, changes, torch.Generator().manual_seed(SEED + i))
+        if not names or name in names:
+            write(target / name, model, changes, torch.Generator().manual_seed(SEED + i))  # a new one goes last
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]))
+    main(pathlib.Path(sys.argv[1]), sys.argv[2:])

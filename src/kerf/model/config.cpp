@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -120,6 +121,24 @@ Result<void> read_norm(const Keys& keys, ModelConfig& config) {
   return {};
 }
 
+Result<void> read_yarn(const Keys& keys, RopeConfig& rope) {
+  if (!(rope.base > 1))
+    return keys.error(ErrorKind::input, fmt::format("YaRN with a RoPE base of {}", rope.base));
+  YarnConfig yarn;
+  KERF_TRY(rope.factor, keys.positive("rope.scaling.factor"));
+  KERF_TRY(yarn.original_context, keys.count("rope.scaling.original_context_length", kMaxContext));
+  KERF_TRY(yarn.beta_fast, keys.positive_or("rope.scaling.yarn_beta_fast", 32.0));
+  KERF_TRY(yarn.beta_slow, keys.positive_or("rope.scaling.yarn_beta_slow", 1.0));
+  KERF_TRY(const float mix, keys.positive_or("rope.scaling.yarn_ext_factor", 1.0));
+  if (mix != 1.0F)
+    return keys.error(ErrorKind::unsupported, fmt::format("YaRN with an extrapolation factor of {}", mix));
+  const double stretch = std::max(1.0, static_cast<double>(rope.factor));
+  KERF_TRY(rope.attention_factor,
+           keys.positive_or("rope.scaling.yarn_attn_factor", 0.1 * std::log(stretch) + 1.0));
+  rope.yarn = yarn;
+  return {};
+}
+
 /// Width, base and scaling of RoPE. The factors of llama3 and longrope are tensors and come with the weights.
 Result<void> read_rope(const Keys& keys, const Family& family, ModelConfig& config) {
   if (config.rope_pairs == RopePairs::none) return {};
@@ -131,16 +150,19 @@ Result<void> read_rope(const Keys& keys, const Family& family, ModelConfig& conf
   KERF_TRY(const std::string scaling, keys.string_or("rope.scaling.type", "none"));
   if (scaling == "linear") {
     KERF_TRY(config.rope.factor, keys.positive("rope.scaling.factor"));
+  } else if (scaling == "yarn") {
+    KERF_CHECK_OK(read_yarn(keys, config.rope));
   } else if (scaling != "none" && scaling != "longrope") {
     return keys.error(
         ErrorKind::unsupported,
-        fmt::format("RoPE scaling «{}»; known are none, linear, longrope (and llama3, which files "
+        fmt::format("RoPE scaling «{}»; known are none, linear, yarn, longrope (and llama3, which files "
                     "hold as a tensor)",
                     scaling));
   }
   KERF_TRY(config.original_context,
            keys.count_or("rope.scaling.original_context_length", kMaxContext, config.context_length));
-  KERF_TRY(config.rope.attention_factor, keys.positive_or("rope.scaling.attn_factor", 1.0));
+  KERF_TRY(const float attention_factor, keys.positive_or("rope.scaling.attn_factor", 1.0));
+  config.rope.attention_factor *= attention_factor;
   config.local_rope = config.rope;
   if (family.local_rope_base > 0) {
     config.local_rope = {};

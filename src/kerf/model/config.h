@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,22 @@ enum class RopePairs : std::uint8_t { none, neighbours, halves };
 /// How the feed-forward network is stored: gate and up as two matrices, as one (gate above up), or no gate.
 enum class MlpKind : std::uint8_t { gated, fused_gated, plain };
 
+/// YaRN (Peng et al. 2023, §3.2 and 3.3): pairs that turn more than beta_fast times over the original context
+/// keep their speed, those that turn less than beta_slow times are slowed by the whole factor, and between
+/// them the share of the factor grows evenly.
+struct YarnConfig {
+  std::size_t original_context = 0;
+  float beta_fast = 32.0F;
+  float beta_slow = 1.0F;
+};
+
 /// Rotary position embedding (Su et al. 2021): pair i of a head turns by position / (factor ·
 /// base^(2i/width)).
 struct RopeConfig {
   float base = 10000.0F;
-  float factor = 1.0F;            ///< linear scaling («position interpolation»)
-  float attention_factor = 1.0F;  ///< multiplies sine and cosine (longrope)
+  float factor = 1.0F;                  ///< linear scaling («position interpolation»)
+  std::optional<YarnConfig> yarn = {};  ///< factor is YaRN's
+  float attention_factor = 1.0F;        ///< multiplies sine and cosine (longrope, YaRN)
 };
 
 struct ModelConfig {

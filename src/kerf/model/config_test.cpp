@@ -89,8 +89,8 @@ TEST(ModelConfig, RefusesWhatItCannotRun) {
   metadata.set("llama.expert_count", MetaValue::of_u32(8));
   expect_error(metadata, ErrorKind::unsupported, "8 experts");
   metadata = minimal("llama");
-  metadata.set("llama.rope.scaling.type", MetaValue::of_string("yarn"));
-  expect_error(metadata, ErrorKind::unsupported, "yarn");
+  metadata.set("llama.rope.scaling.type", MetaValue::of_string("spiral"));
+  expect_error(metadata, ErrorKind::unsupported, "spiral");
   metadata = minimal("llama");
   metadata.set("llama.attention.value_length", MetaValue::of_u32(4));
   expect_error(metadata, ErrorKind::unsupported, "values of 4");

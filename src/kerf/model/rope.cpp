@@ -1,20 +1,48 @@
 #include "kerf/model/rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "kerf/base/check.h"
 #include "kerf/kernels/kernel.h"
 #include "kerf/model/rows.h"
 
 namespace kerf {
+namespace {
+
+/// The pair, as a real number, that makes `turns` turns over the original context.
+double pair_of_turns(const RopeConfig& config, double turns, std::size_t width) {
+  const double wavelength = static_cast<double>(config.yarn->original_context) / turns;
+  return static_cast<double>(width) * std::log(wavelength / (2 * std::numbers::pi)) /
+         (2 * std::log(double{config.base}));
+}
+
+/// The factor that slows each pair: 1/factor and 1 mixed as YaRN does, [W/2].
+std::vector<double> yarn_factors(const RopeConfig& config, std::size_t width) {
+  const double last = static_cast<double>(width) - 1;
+  const double low = std::max(std::floor(pair_of_turns(config, config.yarn->beta_fast, width)), 0.0);
+  const double high = std::min(std::ceil(pair_of_turns(config, config.yarn->beta_slow, width)), last);
+  std::vector<double> factors(width / 2);
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    const double slowed = std::clamp((static_cast<double>(i) - low) / std::max(high - low, 0.001), 0.0, 1.0);
+    factors[i] = 1.0 / (slowed / static_cast<double>(config.factor) + (1.0 - slowed));
+  }
+  return factors;
+}
+
+}  // namespace
+
 RopeFrequencies rope_frequencies(const RopeConfig& config, std::size_t width,
                                  std::span<const float> factors) {
   KERF_CHECK(factors.empty() || factors.size() == width / 2);
   RopeFrequencies frequencies{.per_pair = std::vector<float>(width / 2),
                               .attention_factor = config.attention_factor};
+  const std::vector<double> slowed_by =
+      config.yarn ? yarn_factors(config, width) : std::vector<double>(width / 2, double{config.factor});
   for (std::size_t i = 0; i < width / 2; ++i) {
     const double exponent = 2.0 * static_cast<double>(i) / static_cast<double>(width);
-    const double factor = static_cast<double>(config.factor) * (factors.empty() ? 1.0 : factors[i]);
+    const double factor = slowed_by[i] * (factors.empty() ? 1.0 : factors[i]);
     frequencies.per_pair[i] = static_cast<float>(1.0 / (factor * std::pow(double{config.base}, exponent)));
   }
   return frequencies;

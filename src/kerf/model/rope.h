@@ -17,7 +17,8 @@ struct RopeFrequencies {
 };
 
 /// per_pair[i] = 1 / (config.factor · factors[i] · base^(2i/W)) for W = `width` turned elements; no `factors`
-/// means ones. Factors are what llama3 (rope_freqs) and longrope (rope_factors_long, _short) store.
+/// means ones, and YaRN has a factor for each pair. Factors are what llama3 (rope_freqs) and longrope
+/// (rope_factors_long, _short) store.
 [[nodiscard]] RopeFrequencies rope_frequencies(const RopeConfig& config, std::size_t width,
                                                std::span<const float> factors);
 
