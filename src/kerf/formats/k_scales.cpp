@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace kerf::formats {
 namespace {
@@ -101,16 +102,15 @@ SuperScale fit_super_scale(std::span<float> values, int lowest, int highest) noe
   for (const float value : values)
     if (std::fabs(value) > std::fabs(extreme)) extreme = value;
 
-  // The extreme value gets a code near the end of the range; which one is decided by how well the others fit.
-  // Where the factor would have few bits left, or none at all, small codes are worth a try too.
+  // The extreme value gets a code near the end of the range that is farther from 0; which one is decided by
+  // how well the others fit. Where the factor would have few bits left, or none, small codes are tried too.
   Search search(values, lowest, highest);
-  const int range = highest - lowest;
-  const bool coarse = std::fabs(extreme) < kCoarseF16 * static_cast<float>(range);
-  const int n_candidates = coarse ? highest : std::min(highest, 12);
-  for (int i = 0; i < n_candidates && extreme != 0.0F && !search.exact(); ++i) {
-    if (lowest < 0) search.offer(extreme / static_cast<float>(lowest + i));
-    search.offer(extreme / static_cast<float>(highest - i));
-  }
+  const int end = lowest < 0 ? lowest : highest;
+  const int towards_zero = lowest < 0 ? 1 : -1;
+  const bool coarse = std::fabs(extreme) < kCoarseF16 * static_cast<float>(std::abs(end));
+  const int n_candidates = coarse ? std::abs(end) : std::min(std::abs(end), 12);
+  for (int i = 0; i < n_candidates && extreme != 0.0F && !search.exact(); ++i)
+    search.offer(extreme / static_cast<float>(end + i * towards_zero));
   const SuperScale& best = search.best();
   const float factor = f16_to_f32(best.factor_bits);
   for (std::size_t g = 0; g < values.size(); ++g) values[g] = factor * static_cast<float>(best.codes[g]);

@@ -83,14 +83,15 @@ TEST(SuperScale, SaturatesWhereBinary16Ends) {
 }
 
 TEST(SuperScale, SmallCodesReachFurtherDown) {
-  // 2e-6 / 63 is below the smallest binary16, 6e-8; 2e-6 / 33 is not.
-  EXPECT_NEAR(fitted({2e-6F, 1e-6F}, 0, 63)[0], 2e-6F, 1e-7F);
+  // 1e-6 / 63 rounds to no binary16 above 0, whose smallest is 6e-8; 1e-6 / 17 does.
+  EXPECT_NEAR(fitted({1e-6F, 5e-7F}, 0, 63)[0], 1e-6F, 4e-8F);
+  EXPECT_NEAR(fitted({-1e-6F, 5e-7F}, -32, 31)[0], -1e-6F, 4e-8F);
   EXPECT_EQ(fitted({1e-12F, 1e-13F}, 0, 63), (std::vector<float>{0.0F, 0.0F}));
   EXPECT_EQ(fitted({0.0F, 0.0F}, -32, 31), (std::vector<float>{0.0F, 0.0F}));
 }
 
-TEST(SuperScale, EitherEndOfTheRangeMayBeTheExtreme) {
-  // With a code of −32 the others would be off by halves of a step; with 31 all are exact.
+TEST(SuperScale, LeastSquaresFindsTheStepThatTheExtremeHides) {
+  // No code but 31 for the first makes the others exact, and 31 is not tried for it.
   const float factor = 0x1p-6F;
   EXPECT_EQ(fitted({31 * factor, factor, 3 * factor}, -32, 31),
             (std::vector<float>{31 * factor, factor, 3 * factor}));
