@@ -16,8 +16,8 @@ constexpr float kLargest = 0x1p20F;
 bool squares_are_safe(const Panel& panel) noexcept {
   bool safe = true;
   for (std::size_t k = 0; k < kLanes; ++k) {
-    const float range = panel.largest[k] - panel.smallest[k];
-    safe &= (range > kSmallest) & (panel.largest[k] < kLargest) & (panel.smallest[k] > -kLargest);
+    const float magnitude = std::max(panel.largest[k], -panel.smallest[k]);
+    safe &= (magnitude == 0.0F) | ((magnitude > kSmallest) & (magnitude < kLargest));
   }
   return safe;
 }
@@ -53,6 +53,8 @@ float common_factor(const float* values, std::size_t n) noexcept {
   float factor = 0.0F;
   for (std::size_t g = 0; g < n; ++g) {
     float other = std::fabs(values[g]);
+    const float ratio = factor == 0.0F ? 0.5F : other / factor;
+    if (ratio == std::rint(ratio) && ratio * factor == other) continue;  // by far the most frequent case
     while (other != 0.0F) {
       const float rest = factor == 0.0F ? 0.0F : std::fmod(factor, other);
       factor = other;
@@ -211,13 +213,15 @@ void BlockSearch::refit_offsets(Choice& choice) const noexcept {
   }
 }
 
-// Scales with few bits, each for one group only: every one that is worth a thought is tried.
+// Scales with few bits, each for one group only: every one that is worth a thought is tried, from leaving the
+// highest levels unused to clipping a third of the range.
 void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) const noexcept {
   float widest[kMaxLanes];
   for (std::size_t p = 0; p < n_panels(); ++p)
     for (std::size_t k = 0; k < kLanes; ++k)
       widest[p * kLanes + k] = std::max(panels_[p].largest[k], -panels_[p].smallest[k]) / plan_.levels().hi();
-  for (float factor = 2.1F; factor > 0.5F; factor /= scale_ratio_) {
+  constexpr float kWidest = 1.6F;
+  for (float factor = kWidest; factor > 0.6F; factor /= scale_ratio_) {
     Choice trial;
     for (std::size_t k = 0; k < kMaxLanes; ++k) {
       trial.scale[k] = widest[k] * factor;
@@ -225,7 +229,7 @@ void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) const
     }
     store(trial, blocks);
     measure(trial);
-    if (factor == 2.1F)
+    if (factor == kWidest)
       best = trial;
     else
       keep_better_groups(best, trial);
@@ -282,15 +286,19 @@ BlockSearch::Lattice BlockSearch::lattice_of(const Choice& choice) const noexcep
 }
 
 void BlockSearch::round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept {
+  const float least = grid_.scale_sign == Grid::Sign::any ? -lattice.most_scale : 0.0F;
+  const float inverse = safe_inverse(lattice.scale_step);
   for (std::size_t k = 0; k < n_groups_; ++k) {
-    const float least = grid_.scale_sign == Grid::Sign::any ? -lattice.most_scale : 0.0F;
-    const float code = std::rint(choice.scale[k] * safe_inverse(lattice.scale_step));
+    const float code = std::rint(choice.scale[k] * inverse);
     choice.scale[k] = lattice.scale_step * std::clamp(code, least, lattice.most_scale);
-    if (!grid_.has_offset) continue;
-    const float lowest = grid_.offset_sign == Grid::Sign::non_negative ? 0.0F : -lattice.most_offset;
-    const float highest = grid_.offset_sign == Grid::Sign::non_positive ? 0.0F : lattice.most_offset;
-    const float wanted = (choice.offset[k] + centre(k)) * safe_inverse(lattice.offset_step);
-    choice.offset[k] = lattice.offset_step * std::clamp(std::rint(wanted), lowest, highest) - centre(k);
+  }
+  if (!grid_.has_offset) return;
+  const float lowest = grid_.offset_sign == Grid::Sign::non_negative ? 0.0F : -lattice.most_offset;
+  const float highest = grid_.offset_sign == Grid::Sign::non_positive ? 0.0F : lattice.most_offset;
+  const float inverse_offset = safe_inverse(lattice.offset_step);
+  for (std::size_t k = 0; k < n_groups_; ++k) {
+    const float code = std::rint((choice.offset[k] + centre(k)) * inverse_offset);
+    choice.offset[k] = lattice.offset_step * std::clamp(code, lowest, highest) - centre(k);
   }
 }
 

@@ -44,12 +44,12 @@ struct BestScale {
 };
 
 template <bool kWeighted, class L>
-KERF_INLINE void fit_scales_of(const Panel& panel, const L& levels, const Starts& starts, bool mirrored,
+KERF_INLINE void fit_scales_of(const Panel& panel, const L& levels, const Starts& starts, bool symmetric,
                                Grid::Sign sign, Lanes& scale) noexcept {
   const Eight smallest = Eight::load(panel.smallest);
   const Eight largest = Eight::load(panel.largest);
   const Eight depth = Eight::zero() - smallest;
-  const Eight extreme = where_greater(depth, largest, mirrored ? depth : smallest, largest);
+  const Eight extreme = where_greater(depth, largest, symmetric ? depth : smallest, largest);
   const Eight inverse_extreme = inverse_or_zero(extreme);
   const Eight least_xl = Eight::all(sign == Grid::Sign::non_negative ? 0.0F : -kInfinity);
 
@@ -133,7 +133,7 @@ KERF_INLINE void fit_grids_of(const Panel& panel, const L& levels, const Starts&
 
   constexpr std::size_t kBatch = 3;
   std::size_t c = 0;
-  const auto start = [&](std::size_t index, Eight& inverse, Eight& shift) {
+  const auto start = [&](std::size_t index, Eight& inverse, Eight& shift) KERF_INLINE_LAMBDA {
     const float span = levels.hi - levels.lo + starts.low[index] + starts.high[index];
     inverse = Eight::all(span) * inverse_range;
     shift = Eight::all(levels.lo - starts.low[index]) - smallest * inverse;
@@ -161,15 +161,13 @@ KERF_INLINE void fit_grids_of(const Panel& panel, const L& levels, const Starts&
 
 KERF_CLONES void fit_scales(const Panel& panel, const Levels& levels, const Starts& starts, Grid::Sign sign,
                             Lanes& scale) noexcept {
-  const bool mirrored = levels.mirrored();
-  if (levels.is_uniform && panel.weighted)
-    fit_scales_of<true>(panel, levels.uniform, starts, mirrored, sign, scale);
-  else if (levels.is_uniform)
-    fit_scales_of<false>(panel, levels.uniform, starts, mirrored, sign, scale);
-  else if (panel.weighted)
-    fit_scales_of<true>(panel, levels.table, starts, mirrored, sign, scale);
-  else
-    fit_scales_of<false>(panel, levels.table, starts, mirrored, sign, scale);
+  const bool symmetric = levels.symmetric();
+  with_levels(levels, [&](const auto& some) KERF_INLINE_LAMBDA {
+    if (panel.weighted)
+      fit_scales_of<true>(panel, some, starts, symmetric, sign, scale);
+    else
+      fit_scales_of<false>(panel, some, starts, symmetric, sign, scale);
+  });
 }
 
 /// Levels are uniform: no format has an offset and a table.
@@ -196,7 +194,7 @@ SearchPlan::SearchPlan(const Grid& grid) noexcept
       scale_sign_(grid.scale_sign),
       offset_sign_(grid.offset_sign),
       has_offset_(grid.has_offset) {
-  KERF_CHECK(levels_.is_uniform || !has_offset_);
+  KERF_CHECK(levels_.kind == Levels::Kind::uniform || !has_offset_);
   if (has_offset_)
     plan_ranges(grid);
   else
@@ -226,13 +224,13 @@ void SearchPlan::plan_extremes(const Grid& grid) noexcept {
   const float low_gap = levels[1] - levels[0];
   const auto add_both = [&](float beyond) {
     add(0.0F, levels.back() + beyond * high_gap);
-    if (!levels_.mirrored()) add(0.0F, levels.front() - beyond * low_gap);
+    if (!levels_.symmetric()) add(0.0F, levels.front() - beyond * low_gap);
   };
   if (levels.size() == 2) {
     add(0.0F, levels.back());  // the codes are the signs, whatever the scale
   } else if (levels.size() <= 8) {
     for (const float beyond : {-0.5F, 0.0F, 0.5F, 1.0F, 1.5F, 2.0F}) add_both(beyond);
-  } else if (!levels_.is_uniform) {
+  } else if (levels_.kind != Levels::Kind::uniform) {
     for (const float beyond : {-0.8F, -0.6F, -0.4F, -0.2F, 0.0F, 0.2F, 0.4F, 0.6F, 0.8F, 1.0F})
       add_both(beyond);
   } else if (grid.n_groups > 1 || levels.size() > 32) {

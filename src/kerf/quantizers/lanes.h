@@ -13,6 +13,7 @@ using Lanes = float[kLanes];
 
 // Must become part of each clone of a KERF_CLONES function, or it would be built for the baseline only.
 #define KERF_INLINE [[gnu::always_inline]] inline
+#define KERF_INLINE_LAMBDA __attribute__((always_inline))
 
 /// A struct around the vector: as an argument it has the same ABI with and without AVX.
 struct Eight {

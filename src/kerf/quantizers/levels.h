@@ -16,25 +16,32 @@ struct UniformLevels {
 /// Levels at any distance: the nearest is found by counting the midpoints that lie below.
 struct TableLevels {
   static constexpr std::size_t kMax = 16;
-  std::size_t n;
+  std::size_t n_midpoints;
   float lowest;
   float midpoint[kMax - 1];  ///< between level c and c + 1
   float rise[kMax - 1];      ///< from level c to c + 1
 };
 
-/// Levels of a grid; which of the two members is filled is told by `is_uniform`.
+/// A zero and, on both sides of it, the same levels at any distance: half the midpoints do.
+struct MirroredLevels {
+  TableLevels positive;  ///< from zero upwards
+};
+
+/// Levels of a grid, by kind.
 struct Levels {
+  enum class Kind : std::uint8_t { uniform, table, mirrored };
+
   explicit Levels(const Grid& grid) noexcept;
 
   [[nodiscard]] float lo() const noexcept { return uniform.lo; }
   [[nodiscard]] float hi() const noexcept { return uniform.hi; }
-  /// Level −v exists for each level v.
-  [[nodiscard]] bool mirrored() const noexcept { return uniform.lo == -uniform.hi; }
+  /// For each level v there is −v.
+  [[nodiscard]] bool symmetric() const noexcept { return uniform.lo == -uniform.hi; }
 
-  bool is_uniform;
-  std::size_t n;
-  UniformLevels uniform;  ///< lo and hi hold for tables as well
-  TableLevels table;
+  Kind kind;
+  UniformLevels uniform;    ///< lo and hi hold for the other kinds as well
+  TableLevels table;        ///< of kind `table`
+  MirroredLevels mirrored;  ///< of kind `mirrored`
 };
 
 }  // namespace kerf

@@ -10,19 +10,36 @@
 
 namespace kerf {
 
-Levels::Levels(const Grid& grid) noexcept
-    : is_uniform(grid.uniform),
-      n(grid.levels.size()),
-      uniform{.lo = grid.levels.front(), .hi = grid.levels.back()},
-      table{} {
-  if (is_uniform) return;
-  KERF_CHECK(n <= TableLevels::kMax);
-  table.n = n;
-  table.lowest = grid.levels.front();
-  for (std::size_t c = 0; c + 1 < n; ++c) {
-    table.midpoint[c] = 0.5F * (grid.levels[c] + grid.levels[c + 1]);
-    table.rise[c] = grid.levels[c + 1] - grid.levels[c];
+namespace {
+
+bool has_mirrored_levels(std::span<const float> levels) noexcept {
+  const std::size_t n = levels.size();
+  for (std::size_t c = 0; c < n; ++c)
+    if (levels[c] != -levels[n - 1 - c]) return false;
+  return n % 2 == 1;
+}
+
+TableLevels table_of(std::span<const float> levels) noexcept {
+  KERF_CHECK(levels.size() <= TableLevels::kMax);
+  TableLevels table{};
+  table.n_midpoints = levels.size() - 1;
+  table.lowest = levels.front();
+  for (std::size_t c = 0; c < table.n_midpoints; ++c) {
+    table.midpoint[c] = 0.5F * (levels[c] + levels[c + 1]);
+    table.rise[c] = levels[c + 1] - levels[c];
   }
+  return table;
+}
+
+}  // namespace
+
+Levels::Levels(const Grid& grid) noexcept
+    : kind(grid.uniform                       ? Kind::uniform
+           : has_mirrored_levels(grid.levels) ? Kind::mirrored
+                                              : Kind::table),
+      uniform{.lo = grid.levels.front(), .hi = grid.levels.back()} {
+  if (kind == Kind::table) table = table_of(grid.levels);
+  if (kind == Kind::mirrored) mirrored.positive = table_of(grid.levels.subspan(grid.levels.size() / 2));
 }
 
 namespace {
@@ -70,15 +87,39 @@ KERF_INLINE void codes_of_group(const UniformLevels& levels, const float* x, std
   }
 }
 
-KERF_INLINE void codes_of_group(const TableLevels& levels, const float* x, std::size_t n, float scale,
-                                float offset, std::uint8_t* codes) noexcept {
+/// How many midpoints lie below each of 16 numbers.
+KERF_INLINE void count_midpoints(const TableLevels& levels, const float* t, std::int32_t* count) noexcept {
+  for (std::size_t i = 0; i < 16; ++i) count[i] = 0;
+  for (std::size_t c = 0; c < levels.n_midpoints; ++c)
+    for (std::size_t i = 0; i < 16; ++i) count[i] += t[i] > levels.midpoint[c] ? 1 : 0;
+}
+
+KERF_INLINE void codes_of_16(const TableLevels& levels, const float* t, std::uint8_t* codes) noexcept {
+  std::int32_t count[16];
+  count_midpoints(levels, t, count);
+  for (std::size_t i = 0; i < 16; ++i) codes[i] = static_cast<std::uint8_t>(count[i]);
+}
+
+KERF_INLINE void codes_of_16(const MirroredLevels& levels, const float* t, std::uint8_t* codes) noexcept {
+  float magnitude[16];
+  std::int32_t count[16];
+  for (std::size_t i = 0; i < 16; ++i) magnitude[i] = std::fabs(t[i]);
+  count_midpoints(levels.positive, magnitude, count);
+  const auto zero = static_cast<std::int32_t>(levels.positive.n_midpoints);
+  for (std::size_t i = 0; i < 16; ++i)
+    codes[i] = static_cast<std::uint8_t>(t[i] < 0.0F ? zero - count[i] : zero + count[i]);
+}
+
+/// n is a multiple of 16, as in every format.
+template <class L>
+KERF_INLINE void codes_of_group(const L& levels, const float* x, std::size_t n, float scale, float offset,
+                                std::uint8_t* codes) noexcept {
   const float inverse = safe_inverse(scale);
-  std::uint32_t count[Grid::kMaxBlock] = {};
-  for (std::size_t c = 0; c + 1 < levels.n; ++c) {
-    const float midpoint = levels.midpoint[c];
-    for (std::size_t i = 0; i < n; ++i) count[i] += (x[i] - offset) * inverse > midpoint ? 1U : 0U;
+  for (std::size_t i = 0; i < n; i += 16) {
+    float t[16];
+    for (std::size_t j = 0; j < 16; ++j) t[j] = (x[i + j] - offset) * inverse;
+    codes_of_16(levels, t, codes + i);
   }
-  for (std::size_t i = 0; i < n; ++i) codes[i] = static_cast<std::uint8_t>(count[i]);
 }
 
 }  // namespace
@@ -153,24 +194,20 @@ KERF_CLONES void moments(const Panel& panel, Moments& sums) noexcept {
 
 KERF_CLONES void grid_errors(const Panel& panel, const Levels& levels, const Lanes& scale,
                              const Lanes& offset, Lanes& error, LevelSums& sums) noexcept {
-  if (levels.is_uniform && panel.weighted)
-    grid_errors_of<true>(panel, levels.uniform, scale, offset, error, sums);
-  else if (levels.is_uniform)
-    grid_errors_of<false>(panel, levels.uniform, scale, offset, error, sums);
-  else if (panel.weighted)
-    grid_errors_of<true>(panel, levels.table, scale, offset, error, sums);
-  else
-    grid_errors_of<false>(panel, levels.table, scale, offset, error, sums);
+  with_levels(levels, [&](const auto& some) KERF_INLINE_LAMBDA {
+    if (panel.weighted)
+      grid_errors_of<true>(panel, some, scale, offset, error, sums);
+    else
+      grid_errors_of<false>(panel, some, scale, offset, error, sums);
+  });
 }
 
 KERF_CLONES void choose_codes(const Levels& levels, const float* x, std::size_t n, std::size_t n_groups,
                               const float* scale, const float* offset, std::uint8_t* codes) noexcept {
-  for (std::size_t g = 0; g < n_groups; ++g, x += n, codes += n) {
-    if (levels.is_uniform)
-      codes_of_group(levels.uniform, x, n, scale[g], offset[g], codes);
-    else
-      codes_of_group(levels.table, x, n, scale[g], offset[g], codes);
-  }
+  with_levels(levels, [&](const auto& some) KERF_INLINE_LAMBDA {
+    for (std::size_t g = 0; g < n_groups; ++g)
+      codes_of_group(some, x + g * n, n, scale[g], offset[g], codes + g * n);
+  });
 }
 
 }  // namespace kerf

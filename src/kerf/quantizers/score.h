@@ -17,11 +17,33 @@ KERF_INLINE void nearest(const UniformLevels& levels, const Eight* t, Eight* l, 
 KERF_INLINE void nearest(const TableLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
 #pragma GCC unroll 4
   for (std::size_t c = 0; c < n; ++c) l[c] = Eight::all(levels.lowest);
-  for (std::size_t m = 0; m + 1 < levels.n; ++m) {
+  for (std::size_t m = 0; m < levels.n_midpoints; ++m) {
     const Eight midpoint = Eight::all(levels.midpoint[m]);
     const Eight rise = Eight::all(levels.rise[m]);
 #pragma GCC unroll 4
     for (std::size_t c = 0; c < n; ++c) l[c] += where_greater(t[c], midpoint, rise);
+  }
+}
+
+KERF_INLINE void nearest(const MirroredLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
+  Eight magnitude[4];
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) magnitude[c] = larger(t[c], Eight::zero() - t[c]);
+  nearest(levels.positive, magnitude, l, n);
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) l[c] = where_greater(t[c], Eight::zero(), l[c], Eight::zero() - l[c]);
+}
+
+/// Calls f with the levels of the right kind.
+template <class F>
+KERF_INLINE void with_levels(const Levels& levels, const F& f) noexcept {
+  switch (levels.kind) {
+    case Levels::Kind::uniform:
+      return f(levels.uniform);
+    case Levels::Kind::table:
+      return f(levels.table);
+    case Levels::Kind::mirrored:
+      return f(levels.mirrored);
   }
 }
 
