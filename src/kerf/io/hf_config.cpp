@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "kerf/base/file.h"
@@ -19,6 +20,11 @@ constexpr std::uint64_t kMaxCount = 0x7FFFFFFFU;
 /// How a value is spelled in the file, cut short: it goes into an error message.
 std::string spelled(const nlohmann::json& value) {
   return printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), 40);
+}
+
+/// Within binary32, in which everything is computed.
+bool is_finite_number(const nlohmann::json& value) {
+  return value.is_number() && std::abs(value.get<double>()) <= std::numeric_limits<float>::max();
 }
 
 template <class T>
@@ -79,7 +85,7 @@ Result<std::uint64_t> HfConfig::count(std::string_view key) const {
 
 Result<double> HfConfig::number(std::string_view key) const {
   KERF_TRY(const nlohmann::json* value, get(key));
-  if (!value->is_number() || !std::isfinite(value->get<double>())) return wrong(key, "a finite number");
+  if (!is_finite_number(*value)) return wrong(key, "a finite number");
   return value->get<double>();
 }
 
@@ -100,8 +106,7 @@ Result<std::vector<double>> HfConfig::numbers(std::string_view key) const {
   if (!value->is_array()) return wrong(key, "a list of numbers");
   std::vector<double> list;
   for (const nlohmann::json& element : *value) {
-    if (!element.is_number() || !std::isfinite(element.get<double>()))
-      return wrong(key, "a list of finite numbers");
+    if (!is_finite_number(element)) return wrong(key, "a list of finite numbers");
     list.push_back(element.get<double>());
   }
   return list;

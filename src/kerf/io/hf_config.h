@@ -31,7 +31,7 @@ class HfConfig {
   /// Typed reads. An absent key is ErrorKind::not_found, one of another type or range ErrorKind::input.
   /// A whole number from 1 to 2^31 − 1.
   [[nodiscard]] Result<std::uint64_t> count(std::string_view key) const;
-  /// A finite number.
+  /// A number that is finite in binary32.
   [[nodiscard]] Result<double> number(std::string_view key) const;
   [[nodiscard]] Result<bool> boolean(std::string_view key) const;
   [[nodiscard]] Result<std::string> string(std::string_view key) const;

@@ -46,6 +46,8 @@ TEST(HfConfig, RefusesOtherTypes) {
   const HfConfig config = parsed(R"({"number": 1, "text": "a", "list": [1, "a", null], "empty": []})");
   EXPECT_FALSE(config.number("text"));
   EXPECT_FALSE(config.number_or("text", 1));
+  EXPECT_FALSE(parsed(R"({"n": 1e39})").number("n"));
+  EXPECT_FALSE(parsed(R"({"n": [-1e300]})").numbers("n"));
   EXPECT_FALSE(config.boolean("number"));
   EXPECT_FALSE(config.string("number"));
   EXPECT_FALSE(config.numbers("list"));

@@ -2,10 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "kerf/base/check.h"
 
 namespace kerf {
 namespace {
+
+// No model comes near these; they keep products of sizes far from overflow.
+constexpr std::uint64_t kMaxLayers = 1U << 14;
+constexpr std::uint64_t kMaxWidth = 1U << 24;
+constexpr std::uint64_t kMaxHeads = 1U << 14;
+constexpr std::uint64_t kMaxHeadWidth = 1U << 14;
+
+Result<void> check_limits(const HfConfig& config, const HfDimensions& sizes) {
+  const std::tuple<const char*, std::uint64_t, std::uint64_t> limits[] = {
+      {"layers", sizes.layers, kMaxLayers},
+      {"elements of width", sizes.width, kMaxWidth},
+      {"elements of feed-forward width", sizes.ffn, kMaxWidth},
+      {"heads", sizes.heads, kMaxHeads},
+      {"elements in a head", sizes.head, kMaxHeadWidth},
+      {"tokens in the vocabulary", sizes.vocabulary, kMaxWidth}};
+  for (const auto& [what, value, limit] : limits)
+    if (value > limit)
+      return fail(ErrorKind::input, config.where(),
+                  fmt::format("{} {}: more than the {} that any model has", value, what, limit));
+  return {};
+}
 
 /// A size under `key`, or `missing` if config.json has no such key and `missing` is not 0.
 Result<std::uint64_t> size(const HfConfig& config, std::string_view key, std::uint64_t missing) {
@@ -67,6 +90,7 @@ Result<HfDimensions> read_dimensions(const HfConfig& config, const HfLayout& lay
     return fail(ErrorKind::input, config.where(),
                 fmt::format("{} heads cannot share {} key-value heads evenly", sizes.heads, sizes.kv_heads));
   KERF_TRY(sizes.head, read_head_width(config, layout, sizes));
+  KERF_CHECK_OK(check_limits(config, sizes));
   if (!layout.rope_types.empty() && sizes.head % 2 != 0)
     return fail(ErrorKind::input, config.where(),
                 fmt::format("heads are {} wide; RoPE turns pairs and needs an even number", sizes.head));

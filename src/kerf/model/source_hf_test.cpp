@@ -125,7 +125,10 @@ TEST(HuggingFaceSource, RefusesAbsurdSizes) {
       {"hidden_size", -64, ErrorKind::input},
       {"hidden_size", "64", ErrorKind::input},
       {"num_hidden_layers", 0, ErrorKind::input},
-      {"num_hidden_layers", 2000000000, ErrorKind::not_found},  // of the third block's tensors
+      {"num_hidden_layers", 3, ErrorKind::not_found},  // of the third block's tensors
+      {"num_hidden_layers", 2000000000, ErrorKind::input},
+      {"head_dim", 2147483646, ErrorKind::input},
+      {"num_attention_heads", 1073741824, ErrorKind::input},
       {"num_attention_heads", 0, ErrorKind::input},
       {"num_key_value_heads", 3, ErrorKind::input},
       {"head_dim", 15, ErrorKind::input},
