@@ -17,6 +17,7 @@ inline void use(const Container& container) {
     const Format& format = *tensor.format;
     KERF_CHECK(tensor.bytes.size() == format.row_bytes(tensor.n_elements()));
     const std::size_t n_blocks = std::min<std::size_t>(tensor.bytes.size() / format.block_bytes, 4);
+    if (n_blocks == 0) continue;
     std::vector<float> decoded(n_blocks * format.block_size);
     format.decode(tensor.bytes.data(), decoded.data(), decoded.size());
     for (std::size_t i = 0; i < n_blocks && format.defect != nullptr; ++i)

@@ -23,6 +23,8 @@ for target in "${targets[@]}"; do
   echo "== $target: $seconds s from $(find "$corpus" -type f | wc -l) files"
   # A header of some kilobytes has no business with 512 MB, nor with ten seconds.
   "build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
-    -max_len=65536 -print_final_stats=0 -verbosity=0 -artifact_prefix=build/fuzz/findings/ "$corpus"
+    -max_len=65536 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/ "$corpus" \
+    >"build/fuzz/$target.log" 2>&1 || { tail -n 60 "build/fuzz/$target.log"; exit 1; }
+  grep -E 'number_of_executed_units|peak_rss' "build/fuzz/$target.log"
 done
 echo "fuzz: ${#targets[@]} targets, nothing found"
