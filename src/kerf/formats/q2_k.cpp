@@ -26,16 +26,29 @@ inline void load_parameters(const std::uint8_t* block, float* scale, float* offs
   }
 }
 
+/// The codes of numbers 128·h … 128·h + 127.
+inline void load_codes(const std::uint8_t* block, std::size_t h, std::uint8_t* __restrict codes) noexcept {
+  const std::uint8_t* packed = block + kCodesAt + 32 * h;
+  for (std::size_t i = 0; i < 32; ++i) {
+    codes[i] = packed[i] & 3;
+    codes[32 + i] = packed[i] >> 2 & 3;
+    codes[64 + i] = packed[i] >> 4 & 3;
+    codes[96 + i] = packed[i] >> 6;
+  }
+}
+
 KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict dst, std::size_t n) noexcept {
-  for (std::size_t b = 0; b < n / kSuperBlock; ++b, src += kBytes) {
+  for (std::size_t b = 0; b < n / kSuperBlock; ++b, src += kBytes, dst += kSuperBlock) {
     float scale[kGroups];
     float offset[kGroups];
     load_parameters(src, scale, offset);
-    for (std::size_t g = 0; g < kGroups; ++g, dst += 16) {
-      const std::uint8_t* codes = src + kCodesAt + 32 * (g / 8) + 16 * (g % 2);
-      const std::size_t shift = g % 8 / 2 * 2;
+    std::uint8_t codes[kSuperBlock];
+    load_codes(src, 0, codes);
+    load_codes(src, 1, codes + 128);
+    for (std::size_t at = 0; at < kSuperBlock; at += 16) {
+      KERF_KEEP_LOOP
       for (std::size_t i = 0; i < 16; ++i)
-        dst[i] = scale[g] * static_cast<float>((codes[i] >> shift) & 3) + offset[g];
+        dst[at + i] = scale[at / 16] * static_cast<float>(codes[at + i]) + offset[at / 16];
     }
   }
 }
@@ -61,9 +74,8 @@ void store_codes(const std::uint8_t* codes, std::uint8_t* block) noexcept {
 
 void load(const std::uint8_t* block, float* scale, float* offset, std::uint8_t* codes) noexcept {
   load_parameters(block, scale, offset);
-  for (std::size_t h = 0; h < 2; ++h)
-    for (std::size_t k = 0; k < 4; ++k, codes += 32)
-      for (std::size_t i = 0; i < 32; ++i) codes[i] = (block[kCodesAt + 32 * h + i] >> 2 * k) & 3;
+  load_codes(block, 0, codes);
+  load_codes(block, 1, codes + 128);
 }
 
 const char* defect(const std::uint8_t* block) noexcept {

@@ -24,10 +24,11 @@ namespace kerf {
 [[nodiscard]] inline float f16_to_f32(std::uint16_t bits) noexcept {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
   const std::uint32_t magnitude = bits & 0x7FFFU;
-  if (magnitude >= 0x7C00U) return std::bit_cast<float>(sign | 0x7F800000U | ((magnitude & 0x3FFU) << 13));
   // Read as binary32 with the exponent 112 too small; the product puts it right, for subnormals too.
   const float scaled = std::bit_cast<float>(magnitude << 13) * 0x1p112F;
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(scaled));
+  // Infinity and NaN come out as 2^16 and more, with their mantissa. A mask, no branch: loops vectorise.
+  const std::uint32_t special = magnitude >= 0x7C00U ? 0x7F800000U : 0U;
+  return std::bit_cast<float>(sign | special | std::bit_cast<std::uint32_t>(scaled));
 }
 
 /// Rounds once, to nearest even; |value| >= 65520 becomes infinity; NaN stays NaN (quiet).

@@ -44,6 +44,7 @@ const Scalar kScalars[] = {
 };
 
 class EveryScalar : public testing::TestWithParam<Scalar> {};
+class LinearScalar : public EveryScalar {};  // without E8M0, which rounds in the logarithm
 
 TEST_P(EveryScalar, EachBitPatternSurvivesDecodeAndEncode) {
   const Scalar& scalar = GetParam();
@@ -58,9 +59,8 @@ TEST_P(EveryScalar, EachBitPatternSurvivesDecodeAndEncode) {
 
 /// The definition of «to nearest, ties to even», against the formats' own neighbours: both sides of each
 /// midpoint, and the midpoint.
-TEST_P(EveryScalar, RoundsToNearestEven) {
+TEST_P(LinearScalar, RoundsToNearestEven) {
   const Scalar& scalar = GetParam();
-  if (std::string_view(scalar.name) == "e8m0") GTEST_SKIP() << "rounds in the logarithm, tested apart";
   const std::uint32_t half = std::string_view(scalar.name) == "ue4m3" ? 128 : scalar.count / 2;
   for (std::uint32_t bits = 0; bits + 1 < half; ++bits) {
     const double low = scalar.decode(bits);
@@ -80,8 +80,11 @@ TEST_P(EveryScalar, RoundsToNearestEven) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Numbers, EveryScalar, testing::ValuesIn(kScalars),
-                         [](const auto& info) { return std::string(info.param.name); });
+std::string name_of(const testing::TestParamInfo<Scalar>& info) {
+  return info.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(Numbers, EveryScalar, testing::ValuesIn(kScalars), name_of);
+INSTANTIATE_TEST_SUITE_P(Numbers, LinearScalar, testing::ValuesIn(kScalars, kScalars + 6), name_of);
 
 // --- against PyTorch (tools/golden_formats.py) -------------------------------------------------------
 
