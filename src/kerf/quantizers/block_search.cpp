@@ -136,31 +136,26 @@ void BlockSearch::fit(Choice& choice) const noexcept {
   }
 }
 
-void BlockSearch::store(Choice& choice, std::uint8_t* blocks) const noexcept {
+void BlockSearch::store(Choice& choice, std::uint8_t* blocks) noexcept {
   for (std::size_t b = 0; b < n_blocks_; ++b) store_block(choice, b, blocks + b * format_.block_bytes);
 }
 
-void BlockSearch::store_block(Choice& choice, std::size_t b, std::uint8_t* block) const noexcept {
+// What is stored last is what codes will be chosen for.
+void BlockSearch::store_block(Choice& choice, std::size_t b, std::uint8_t* block) noexcept {
   const std::size_t first = b * grid_.n_groups;
-  float scale[Grid::kMaxGroups];
-  float offset[Grid::kMaxGroups];
-  to_numbers(choice, first, scale, offset);
-  grid_.store_parameters(scale, offset, block);
-  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
-    const std::size_t k = first + g;
-    choice.scale[k] = natural_units_ ? scale[g] : scale[g] / unit_[k];
-    if (grid_.has_offset) choice.offset[k] = (natural_units_ ? offset[g] : offset[g] / unit_[k]) - centre(k);
-  }
-}
-
-// Parameters of one block as they apply to the numbers outside of the panels.
-void BlockSearch::to_numbers(const Choice& choice, std::size_t first, float* scale,
-                             float* offset) const noexcept {
+  float* scale = stored_scale_ + first;
+  float* offset = stored_offset_ + first;
   for (std::size_t g = 0; g < grid_.n_groups; ++g) {
     const std::size_t k = first + g;
     const float unit = natural_units_ ? 1.0F : unit_[k];
     scale[g] = finite(choice.scale[k] * unit);
     offset[g] = grid_.has_offset ? finite((choice.offset[k] + centre(k)) * unit) : 0.0F;
+  }
+  grid_.store_parameters(scale, offset, block);
+  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
+    const std::size_t k = first + g;
+    choice.scale[k] = natural_units_ ? scale[g] : scale[g] / unit_[k];
+    if (grid_.has_offset) choice.offset[k] = (natural_units_ ? offset[g] : offset[g] / unit_[k]) - centre(k);
   }
 }
 
@@ -215,7 +210,7 @@ void BlockSearch::refit_offsets(Choice& choice) const noexcept {
 
 // Scales with few bits, each for one group only: every one that is worth a thought is tried, from leaving the
 // highest levels unused to clipping a third of the range.
-void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) const noexcept {
+void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) noexcept {
   float widest[kMaxLanes];
   for (std::size_t p = 0; p < n_panels(); ++p)
     for (std::size_t k = 0; k < kLanes; ++k)
@@ -239,7 +234,7 @@ void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) const
 
 // Tiny numbers: the best scale may round to nothing, or to a small multiple of the smallest that there is. So
 // wider ones are tried as well, and zeros.
-void BlockSearch::search_wider_scales(Choice& best, std::uint8_t* blocks) const noexcept {
+void BlockSearch::search_wider_scales(Choice& best, std::uint8_t* blocks) noexcept {
   const Choice fitted = best;
   for (const float factor : {1.0F, 2.0F, 4.0F, 8.0F, 16.0F, 32.0F, 64.0F, 128.0F, 0.0F}) {
     Choice trial = fitted;
@@ -326,7 +321,7 @@ void BlockSearch::try_neighbours(const Lattice& lattice, Choice& best) const noe
   for (const float shift : {-1.0F, 1.0F}) offer(0.0F, shift);
 }
 
-void BlockSearch::search_lattice(Choice& best, std::uint8_t* blocks) const noexcept {
+void BlockSearch::search_lattice(Choice& best, std::uint8_t* blocks) noexcept {
   measure(best);
   const Lattice lattice = lattice_of(best);
   if (lattice.scale_step == 0.0F || lattice.most_scale > 128.0F) return;
@@ -357,8 +352,6 @@ void BlockSearch::choose_parameters(const float* x, const float* importance, std
     }
     if (grid_.n_groups > 1) search_lattice(choice, blocks);
   }
-  for (std::size_t first = 0; first < n_groups_; first += grid_.n_groups)
-    to_numbers(choice, first, stored_scale_ + first, stored_offset_ + first);
 }
 
 // All groups at hand in one call: a block of 32 alone would be over before it began.

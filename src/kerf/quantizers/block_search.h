@@ -51,20 +51,19 @@ class BlockSearch {
   void choose_units() noexcept;
   void load_importance(const float* importance) noexcept;
   void fit(Choice& choice) const noexcept;
-  void store(Choice& choice, std::uint8_t* blocks) const noexcept;
-  void store_block(Choice& choice, std::size_t b, std::uint8_t* block) const noexcept;
-  void to_numbers(const Choice& choice, std::size_t first, float* scale, float* offset) const noexcept;
+  void store(Choice& choice, std::uint8_t* blocks) noexcept;
+  void store_block(Choice& choice, std::size_t b, std::uint8_t* block) noexcept;
   void measure(Choice& choice) const noexcept;
   [[nodiscard]] double block_error(const Choice& choice, std::size_t b) const noexcept;
   void keep_better_groups(Choice& best, const Choice& other) const noexcept;
   void keep_better_blocks(Choice& best, const Choice& other) const noexcept;
   void refit_offsets(Choice& choice) const noexcept;
-  void search_coarse_scales(Choice& best, std::uint8_t* blocks) const noexcept;
-  void search_wider_scales(Choice& best, std::uint8_t* blocks) const noexcept;
+  void search_coarse_scales(Choice& best, std::uint8_t* blocks) noexcept;
+  void search_wider_scales(Choice& best, std::uint8_t* blocks) noexcept;
   [[nodiscard]] Lattice lattice_of(const Choice& choice) const noexcept;
   void round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept;
   void try_neighbours(const Lattice& lattice, Choice& best) const noexcept;
-  void search_lattice(Choice& best, std::uint8_t* blocks) const noexcept;
+  void search_lattice(Choice& best, std::uint8_t* blocks) noexcept;
 
   const Format& format_;
   const Grid& grid_;

@@ -74,19 +74,6 @@ KERF_INLINE void grid_errors_of(const Panel& panel, const L& levels, const Lanes
   sum_xl.store(sums.xl);
 }
 
-KERF_INLINE void codes_of_group(const UniformLevels& levels, const float* x, std::size_t n, float scale,
-                                float offset, std::uint8_t* codes) noexcept {
-  const float inverse = safe_inverse(scale);
-  const float lo = levels.lo;
-  const float hi = levels.hi;
-  for (std::size_t i = 0; i < n; ++i) {
-    const float t = (x[i] - offset) * inverse;
-    const float above = t > lo ? t : lo;
-    const float level = __builtin_rintf(above < hi ? above : hi);
-    codes[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(level - lo));
-  }
-}
-
 /// How many midpoints lie below each of 16 numbers.
 KERF_INLINE void count_midpoints(const TableLevels& levels, const float* t, std::int32_t* count) noexcept {
   for (std::size_t i = 0; i < 16; ++i) count[i] = 0;
@@ -119,6 +106,19 @@ KERF_INLINE void codes_of_group(const L& levels, const float* x, std::size_t n, 
     float t[16];
     for (std::size_t j = 0; j < 16; ++j) t[j] = (x[i + j] - offset) * inverse;
     codes_of_16(levels, t, codes + i);
+  }
+}
+
+KERF_INLINE void codes_of_group(const UniformLevels& levels, const float* x, std::size_t n, float scale,
+                                float offset, std::uint8_t* codes) noexcept {
+  const float inverse = safe_inverse(scale);
+  const float lo = levels.lo;
+  const float hi = levels.hi;
+  for (std::size_t i = 0; i < n; ++i) {
+    const float t = (x[i] - offset) * inverse;
+    const float above = t > lo ? t : lo;
+    const float level = __builtin_rintf(above < hi ? above : hi);
+    codes[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(level - lo));
   }
 }
 
