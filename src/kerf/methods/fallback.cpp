@@ -14,7 +14,7 @@ constexpr std::size_t kSampleRows = 4;  // of each tensor
 
 bool is_candidate(const Format& format, const Format& asked, std::uint64_t row_length) {
   const double excess = format.bits_per_weight() - asked.bits_per_weight();
-  return format.grid != nullptr && row_length % format.block_size == 0 && excess >= -0.5 && excess <= 2.5;
+  return format.grid != nullptr && row_length % format.block_size == 0 && excess >= -0.5 && excess <= 2.0;
 }
 
 /// Rows spread evenly over tensors that are spread evenly over the list.
