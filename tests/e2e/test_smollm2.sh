@@ -40,7 +40,7 @@ for type in Q4_0 Q4_K_M Q6_K IQ4_NL; do
   "$kerf" eval "$scratch/$type.gguf" --base "$scratch/F32.gguf" --text "$text" --ctx 256 --json -q >"$scratch/$type.eval.json"
   check 'abs(o["perplexity_base"] / 37.3873 - 1) < 5e-4' "$scratch/$type.eval.json"
 done
-check 'o["kld_mean"] < 0.003 and o["same_top_percent"] > 95' "$scratch/Q6_K.eval.json"
+check 'o["kld_mean"] < 0.006 and o["same_top_percent"] > 94' "$scratch/Q6_K.eval.json"
 check 'o["kld_mean"] < 0.05 and o["same_top_percent"] > 85' "$scratch/Q4_K_M.eval.json"
 check 'o["kld_mean"] < 0.2 and o["kld_median"] <= o["kld_p90"] <= o["kld_p99"] <= o["kld_max"]' "$scratch/Q4_0.eval.json"
 "$kerf" eval "$scratch/F32.gguf" --base "$scratch/F32.gguf" --text "$text" --ctx 256 --chunks 1 --json -q >"$scratch/same.json"
