@@ -8,10 +8,15 @@ Writes tests/golden/text/*.json and *.model.
 """
 import gzip
 import json
+import os
 import pathlib
 import sys
+import tempfile
+
+os.environ["RAYON_NUM_THREADS"] = "1"  # the order of sums decides the last digits of scores
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors,
                         trainers)
 
@@ -163,6 +168,48 @@ def real(tokenizers, data):
     return result
 
 
+def charsmap():
+    """Compiled rules of a SentencePiece model with a handful of rewrites, and what it makes of texts."""
+    rules = [("\ufb01", "fi"), ("\u212b", "\u00c5"), ("e\u0301", "é"), ("e", "E"), ("abc", "x"), ("ab", "yz"), ("\u200b", ""),
+             ("１", "1"), ("가", "ga")]
+    hexes = [f"{' '.join(f'{ord(c):X}' for c in a)}\t{' '.join(f'{ord(c):X}' for c in b)}" for a, b in rules]
+    with tempfile.TemporaryDirectory() as folder:
+        tsv, corpus = pathlib.Path(folder, "rules.tsv"), pathlib.Path(folder, "corpus.txt")
+        tsv.write_text("\n".join(hexes) + "\n", encoding="utf8")
+        corpus.write_text("\n".join(c * 3 + " " + d for c in "abcdefgh" for d in "xyz") + "\n")
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(corpus), model_prefix=f"{folder}/m", vocab_size=40, hard_vocab_limit=False,
+            normalization_rule_tsv=str(tsv), minloglevel=2, num_threads=1)
+        model = sentencepiece_model_pb2.ModelProto.FromString(pathlib.Path(folder, "m.model").read_bytes())
+        return model.normalizer_spec.precompiled_charsmap
+
+
+def steps():
+    """Single steps: a description of the step, a text, and what it makes of it."""
+    def of(kind, step, answer):
+        spec = json.loads(step.__getstate__())
+        return [{kind: spec, "text": text, "out": answer(text)} for text in NASTY]
+    rules = charsmap()
+    norms = [normalizers.NFC(), normalizers.NFD(), normalizers.NFKC(), normalizers.NFKD(), normalizers.Lowercase(),
+             normalizers.Strip(), normalizers.Strip(left=False), normalizers.Strip(right=False),
+             normalizers.StripAccents(), normalizers.Nmt(), normalizers.Prepend("_"), normalizers.Replace("a", "bb"),
+             normalizers.Replace(Regex(r"\s+"), "_"), normalizers.Precompiled(rules)]
+    behaviors = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+    pres = [pre_tokenizers.Split(Regex(r"[aeiou]|\d"), b, invert=i) for b in behaviors for i in (False, True)]
+    pres += [pre_tokenizers.Split(" ", b) for b in behaviors]
+    pres += [pre_tokenizers.Digits(False), pre_tokenizers.Digits(True), pre_tokenizers.Punctuation(),
+             pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Whitespace(),
+             pre_tokenizers.Metaspace(), pre_tokenizers.Metaspace(prepend_scheme="never", split=False),
+             pre_tokenizers.Split(Regex(r"(?=(\d{3})+(?!\d))"), "isolated"),
+             pre_tokenizers.Split(Regex(r"\s?\p{L}+|^x|y$"), "isolated")]
+    result = []
+    for norm in norms:
+        result += of("normalizer", norm, norm.normalize_str)
+    for pre in pres:
+        result += of("pre_tokenizer", pre, lambda text, pre=pre: [w for w, _ in pre.pre_tokenize_str(text)])
+    return [case for case in result if case["out"] != case["text"] and case["out"] != [case["text"]]]
+
+
 def dump(name, value):
     (OUT / name).write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), encoding="utf8")
 
@@ -177,6 +224,7 @@ def main():
         answers[make.__name__] = expected(t)
     for name, kind in (("sp_bpe", "bpe"), ("sp_unigram", "unigram")):
         answers[name] = sentencepiece_model(name, sys.argv[1], kind)
+    dump("steps.json", steps())
     dump("texts.json", NASTY)
     dump("answers.json", answers)
     if len(sys.argv) > 3:

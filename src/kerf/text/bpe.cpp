@@ -27,7 +27,8 @@ std::string_view last_character(std::string_view text) noexcept {
 
 }  // namespace
 
-MergeTable::MergeTable(std::span<const Merge> merges) : slots_(std::bit_ceil(2 * merges.size() + 1)) {
+MergeTable::MergeTable(std::span<const Merge> merges)
+    : slots_(std::bit_ceil(merges.size() + merges.size() / 2 + 1)) {
   const std::size_t mask = slots_.size() - 1;
   for (const Merge& merge : merges) {
     std::size_t slot =

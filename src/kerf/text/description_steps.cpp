@@ -132,7 +132,9 @@ class StepReader {
       KERF_TRY(const SplitBehavior behavior, behavior_of(step, "Isolated"));
       return steps.add(punctuation_step(behavior)), Result<void>();
     }
-    if (type == "Whitespace") return add_split(R"(\w+|[^\w\s]+)", SplitBehavior::removed, true);
+    // The joiners are word characters to the expression engine that this step is written with.
+    if (type == "Whitespace")
+      return add_split(R"([\w\x{200c}\x{200d}]+|[^\w\s\x{200c}\x{200d}]+)", SplitBehavior::removed, true);
     return unsupported("pre-tokenizer", type);
   }
 

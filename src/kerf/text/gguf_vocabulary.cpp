@@ -54,6 +54,8 @@ class GgufVocabulary {
     KERF_TRY(const auto* scores, optional_floats("tokenizer.ggml.scores", tokens->size()));
     std::size_t n_bytes = 0;
     for (const std::string& token : *tokens) n_bytes += token.size();
+    if (n_bytes > Vocabulary::kMaxBytes)
+      return fail(ErrorKind::input, metadata_.where(), "the tokens are longer than 2 GiB together");
     vocabulary_->reserve(tokens->size(), n_bytes);
     for (std::size_t i = 0; i < tokens->size(); ++i) {
       const std::int64_t type = types != nullptr ? (*types)[i] : 1;
@@ -92,7 +94,8 @@ class GgufVocabulary {
       if (blank == std::string_view::npos) continue;
       const std::string_view left = line.substr(0, blank), right = line.substr(blank + 1);
       joined.assign(left).append(right);
-      const Merge merge{vocabulary_->find(left), vocabulary_->find(right), vocabulary_->find(joined),
+      const Merge merge{vocabulary_->find(left), vocabulary_->find(right),
+                        vocabulary_->find_near(merges.empty() ? 0 : merges.back().result, joined),
                         static_cast<std::uint32_t>(rank)};
       if (merge.left != kNoToken && merge.right != kNoToken && merge.result != kNoToken)
         merges.push_back(merge);

@@ -15,10 +15,12 @@ constexpr std::size_t kMaxPatternBytes = 1 << 16;
 constexpr std::uint32_t kMatchLimit = 1'000'000;
 constexpr std::uint32_t kHeapLimitKib = 64 * 1024;
 
-// PCRE2's \s has U+180E as well, which is not white space since Unicode 6.3; its \w lacks the marks.
+// PCRE2's \s has U+180E as well, which is not white space since Unicode 6.3; its \w lacks marks and symbols
+// that count as alphabetic, and has the numbers that are not digits.
 constexpr std::string_view kWhiteSpace =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view kWordCharacter = R"(\p{L}\p{M}\p{N}\p{Pc})";
+constexpr std::string_view kWordCharacter =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 
 /// Rewrites what means something else to PCRE2 than to Oniguruma.
 class Translator {

@@ -53,11 +53,23 @@ class TokenizerJson {
   }
 
  private:
+  /// `begin` and `length` are of its text in texts_: one string of its own for each would cost more than all
+  /// the rest of the reading.
   struct Piece {
-    std::string text;
+    std::size_t begin;
+    std::size_t length;
     std::int64_t id;
     double score;
   };
+
+  [[nodiscard]] std::string_view text_of(const Piece& piece) const {
+    return std::string_view(texts_).substr(piece.begin, piece.length);
+  }
+
+  void add_piece(std::string_view text, std::int64_t id, double score) {
+    pieces_.push_back({texts_.size(), text.size(), id, score});
+    texts_ += text;
+  }
 
   tl::unexpected<Error> input(std::string what) const {
     return fail(ErrorKind::input, where_, std::move(what));
@@ -105,9 +117,11 @@ class TokenizerJson {
   Result<void> read_pieces() {
     JsonReader reader(members_.vocabulary, where_);
     pieces_.reserve(members_.vocabulary.size() / 16);
-    Piece piece{{}, 0, 0};
+    texts_.reserve(members_.vocabulary.size());
+    std::string text;
+    std::int64_t id = 0;
     reader.begin_object();
-    while (reader.next_key(piece.text) && reader.read_integer(piece.id)) pieces_.push_back(piece);
+    while (reader.next_key(text) && reader.read_integer(id)) add_piece(text, id, 0);
     if (reader.failed()) return reader.error();
     return {};
   }
@@ -115,15 +129,14 @@ class TokenizerJson {
   /// [["piece", score], …]
   Result<void> read_scored_pieces() {
     JsonReader reader(members_.vocabulary, where_);
-    Piece piece{{}, 0, 0};
+    std::string text;
+    double score = 0;
     reader.begin_array();
     while (reader.next_element()) {
-      const bool complete = reader.begin_array() && reader.next_element() && reader.read_string(piece.text) &&
-                            reader.next_element() && reader.read_number(piece.score) &&
-                            !reader.next_element();
+      const bool complete = reader.begin_array() && reader.next_element() && reader.read_string(text) &&
+                            reader.next_element() && reader.read_number(score) && !reader.next_element();
       if (!complete || reader.failed()) break;
-      pieces_.push_back(piece);
-      ++piece.id;
+      add_piece(text, static_cast<std::int64_t>(pieces_.size()), score);
     }
     if (reader.failed()) return reader.error();
     return {};
@@ -135,9 +148,9 @@ class TokenizerJson {
     std::size_t n_bytes = 0;
     for (const Piece& piece : pieces_) {
       if (piece.id < 0 || piece.id >= kMaxTokens)
-        return input(fmt::format("token «{}» has the id {}", piece.text, piece.id));
+        return input(fmt::format("token «{}» has the id {}", text_of(piece), piece.id));
       n = std::max(n, piece.id + 1);
-      n_bytes += piece.text.size();
+      n_bytes += piece.length;
     }
     for (const AddedToken& token : file_.added) {
       if (token.id >= kMaxTokens) return input(fmt::format("token «{}» has the id {}", token.text, token.id));
@@ -149,8 +162,8 @@ class TokenizerJson {
     for (const Piece& piece : pieces_) {
       const Piece*& place = by_id[static_cast<std::size_t>(piece.id)];
       if (place != nullptr)
-        return input(
-            fmt::format("tokens «{}» and «{}» have the same id {}", place->text, piece.text, piece.id));
+        return input(fmt::format("tokens «{}» and «{}» have the same id {}", text_of(*place), text_of(piece),
+                                 piece.id));
       place = &piece;
     }
     std::vector<const AddedToken*> added_by_id(by_id.size(), nullptr);
@@ -169,10 +182,10 @@ class TokenizerJson {
       vocabulary.add(fmt::format("[PAD{}]", vocabulary.size()), TokenType::unused);
       return;
     }
-    const TokenId id = vocabulary.add(piece != nullptr ? piece->text : added->text, type,
+    const TokenId id = vocabulary.add(piece != nullptr ? text_of(*piece) : added->text, type,
                                       piece != nullptr ? static_cast<float>(piece->score) : 0.0F);
     const bool byte = file_.settings.byte_fallback && byte_of_piece(vocabulary.piece(id)) >= 0;
-    if (piece != nullptr && is_unknown(id, piece->text))
+    if (piece != nullptr && is_unknown(id, text_of(*piece)))
       vocabulary.set_type(id, TokenType::unknown);
     else if (byte)
       vocabulary.set_type(id, TokenType::byte);
@@ -180,7 +193,7 @@ class TokenizerJson {
 
   /// A byte-level vocabulary knows every text; where such a file names an unknown token, it is another
   /// special token («<|endoftext|>»).
-  [[nodiscard]] bool is_unknown(TokenId id, const std::string& text) const {
+  [[nodiscard]] bool is_unknown(TokenId id, std::string_view text) const {
     const ModelSettings& settings = file_.settings;
     if (settings.type == "Unigram") return id == settings.unknown_id;
     return text == settings.unknown_token &&
@@ -215,7 +228,8 @@ class TokenizerJson {
   Result<void> add_merge(const std::string& left, const std::string& right, std::string& joined) {
     joined.assign(left).append(right);
     const Vocabulary& vocabulary = *file_.vocabulary;
-    const Merge merge{vocabulary.find(left), vocabulary.find(right), vocabulary.find(joined),
+    const Merge merge{vocabulary.find(left), vocabulary.find(right),
+                      vocabulary.find_near(last_result(), joined),
                       static_cast<std::uint32_t>(file_.merges.size())};
     if (merge.left == kNoToken || merge.right == kNoToken || merge.result == kNoToken)
       return input(fmt::format("merge {} («{}» and «{}») needs a token that the vocabulary lacks",
@@ -224,9 +238,12 @@ class TokenizerJson {
     return {};
   }
 
+  [[nodiscard]] TokenId last_result() const { return file_.merges.empty() ? 0 : file_.merges.back().result; }
+
   std::string_view text_;
   std::string where_;
   Members members_;
+  std::string texts_;
   std::vector<Piece> pieces_;
   VocabularyFile file_;
 };

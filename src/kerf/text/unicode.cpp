@@ -178,9 +178,13 @@ CharClass class_of_ascii(unsigned char byte) noexcept {
 }
 
 bool is_word(char32_t code) noexcept {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(code));
   const CharClass kind = class_of(code);
-  return kind == letter || kind == mark || kind == number ||
-         utf8proc_category(static_cast<utf8proc_int32_t>(code)) == UTF8PROC_CATEGORY_PC;
+  if (kind == number) return category != UTF8PROC_CATEGORY_NO;
+  // Circled and squared Latin letters are symbols that count as alphabetic.
+  return kind == letter || kind == mark || category == UTF8PROC_CATEGORY_PC || code == 0x200C ||
+         code == 0x200D || (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) ||
+         (code >= 0x1F150 && code <= 0x1F169) || (code >= 0x1F170 && code <= 0x1F189);
 }
 
 }  // namespace kerf::text

@@ -40,7 +40,7 @@ enum class CharClass : std::uint8_t { other, letter, mark, number, blank, newlin
   return c == CharClass::blank || c == CharClass::newline;
 }
 
-/// \w: letters, marks, decimal digits and other numbers, connector punctuation.
+/// \w: what is alphabetic, marks, decimal digits, connector punctuation and the two joiners.
 [[nodiscard]] bool is_word(char32_t code) noexcept;
 
 }  // namespace kerf::text

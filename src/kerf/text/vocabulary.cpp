@@ -2,40 +2,60 @@
 
 #include <bit>
 
+#include "kerf/base/check.h"
 #include "kerf/text/hash.h"
 
 namespace kerf::text {
 
 void Vocabulary::reserve(std::size_t n_tokens, std::size_t n_bytes) {
-  tokens_.reserve(n_tokens);
+  places_.reserve(n_tokens);
+  scores_.reserve(n_tokens);
+  types_.reserve(n_tokens);
   bytes_.reserve(n_bytes);
   grow_index(n_tokens);
 }
 
 TokenId Vocabulary::add(std::string_view piece, TokenType type, float score) {
-  const auto id = static_cast<TokenId>(tokens_.size());
-  grow_index(tokens_.size() + 1);
-  tokens_.push_back({bytes_.size(), static_cast<std::uint32_t>(piece.size()), score, type});
+  KERF_CHECK(piece.size() <= kMaxBytes - bytes_.size());
+  const auto id = static_cast<TokenId>(places_.size());
+  grow_index(places_.size() + 1);
+  places_.push_back({static_cast<std::uint32_t>(bytes_.size()), static_cast<std::uint32_t>(piece.size())});
+  scores_.push_back(score);
+  types_.push_back(type);
   bytes_.append(piece);
-  index_[slot_of(piece)] = id;
+  const std::uint64_t hash = hash_bytes(piece);
+  index_[slot_of(piece, hash)] = {static_cast<std::uint32_t>(hash >> 32), id};
   return id;
 }
 
 TokenId Vocabulary::find(std::string_view piece) const noexcept {
-  return index_.empty() ? kNoToken : index_[slot_of(piece)];
+  return index_.empty() ? kNoToken : index_[slot_of(piece, hash_bytes(piece))].id;
+}
+
+TokenId Vocabulary::find_near(TokenId guess, std::string_view wanted) const noexcept {
+  for (const TokenId id : {guess, guess + 1})
+    if (contains(id) && piece(id) == wanted) return id;
+  return find(wanted);
 }
 
 void Vocabulary::grow_index(std::size_t n_tokens) {
   if (2 * n_tokens <= index_.size()) return;
-  index_.assign(std::bit_ceil(2 * n_tokens + 1), kNoToken);
-  for (std::size_t id = 0; id < tokens_.size(); ++id)
-    index_[slot_of(this->piece(static_cast<TokenId>(id)))] = static_cast<TokenId>(id);
+  index_.assign(std::bit_ceil(2 * n_tokens + 1), {});
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const auto id = static_cast<TokenId>(i);
+    const std::uint64_t hash = hash_bytes(piece(id));
+    index_[slot_of(piece(id), hash)] = {static_cast<std::uint32_t>(hash >> 32), id};
+  }
 }
 
-std::size_t Vocabulary::slot_of(std::string_view wanted) const noexcept {
+std::size_t Vocabulary::slot_of(std::string_view wanted, std::uint64_t hash) const noexcept {
   const std::size_t mask = index_.size() - 1;
-  std::size_t slot = hash_bytes(wanted) & mask;
-  while (index_[slot] != kNoToken && piece(index_[slot]) != wanted) slot = (slot + 1) & mask;
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  std::size_t slot = hash & mask;
+  const auto other = [&](const Slot& s) {
+    return s.id != kNoToken && (s.tag != tag || piece(s.id) != wanted);
+  };
+  while (other(index_[slot])) slot = (slot + 1) & mask;
   return slot;
 }
 
