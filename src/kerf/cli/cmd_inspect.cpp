@@ -38,10 +38,13 @@ json value_as_json(const std::vector<T>& values, MetaType type) {
   return {{"type", name_of(type)}, {"length", values.size()}, {"first", list}};
 }
 
+json value_as_json(const MetaValue& value) {
+  return std::visit([&](const auto& held) { return value_as_json(held, value.type); }, value.value);
+}
+
 json metadata_as_json(const Metadata& metadata) {
   json out = json::object();
-  for (const auto& [key, value] : metadata.entries())
-    out[key] = std::visit([&](const auto& held) { return value_as_json(held, value.type); }, value.value);
+  for (const auto& [key, value] : metadata.entries()) out[key] = value_as_json(value);
   return out;
 }
 

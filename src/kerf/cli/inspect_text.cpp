@@ -63,13 +63,19 @@ std::string show(const std::vector<T>& values, MetaType type) {
   return fmt::format("[{}{}]", fmt::join(shown, ", "), values.size() > kShownOfArray ? ", …" : "");
 }
 
-template <class T>
-std::size_t length(const T&) {
-  return 0;
+std::string show(const MetaValue& value) {
+  return std::visit([&](const auto& held) { return show(held, value.type); }, value.value);
 }
-template <class T>
-std::size_t length(const std::vector<T>& values) {
-  return values.size();
+
+/// «u32», «string[49152]».
+std::string type_of(const MetaValue& value) {
+  return std::visit(
+      [&](const auto& held) {
+        if constexpr (requires { held.size(); })
+          if (value.is_array()) return fmt::format("{}[{}]", name_of(value.type), held.size());
+        return std::string(name_of(value.type));
+      },
+      value.value);
 }
 
 class TextView {
@@ -186,13 +192,8 @@ void TextView::metadata() {
   width = std::min(width, columns_ / 2);
   line(fmt::format("\n  {:<{}}  {:<14} {}", "key", width, "type", "value"));
   for (const auto& [key, value] : report_.model.description.entries()) {
-    const std::size_t n = std::visit([](const auto& held) { return length(held); }, value.value);
-    const std::string type =
-        value.is_array() ? fmt::format("{}[{}]", name_of(value.type), n) : std::string(name_of(value.type));
-    const std::string shown =
-        std::visit([&](const auto& held) { return show(held, value.type); }, value.value);
-    line(fmt::format("  {:<{}}  {:<14} {}", cut(printable(key), width), width, type,
-                     cut(shown, columns_ - width - 19)));
+    line(fmt::format("  {:<{}}  {:<14} {}", cut(printable(key), width), width, type_of(value),
+                     cut(show(value), columns_ - width - 19)));
   }
 }
 
