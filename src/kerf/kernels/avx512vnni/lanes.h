@@ -169,6 +169,20 @@ KERF_INLINE void store_sums(const Vector* sum, float* y) {
   _mm512_mask_compressstoreu_ps(y, kOnePerVector, by1);
 }
 
+// The first N numbers of v, without a mask: compilers join an extraction and a masked store to VEXTRACTF32X4
+// with a mask, which faults on the lanes that it leaves out (Intel SDM vol. 2, exception class E6NF), so that a
+// result at the end of a mapping would crash.
+template <int N>
+KERF_INLINE void store_first(float* c, __m128 v) {
+  if constexpr (N == 4) {
+    _mm_storeu_ps(c, v);
+  } else {
+    if constexpr (N > 1) _mm_storel_pi(reinterpret_cast<__m64*>(c), v);
+    if constexpr (N == 1) _mm_store_ss(c, v);
+    if constexpr (N == 3) _mm_store_ss(c + 2, _mm_movehl_ps(v, v));
+  }
+}
+
 /// c[t · ldc + r] = the sum over the lanes of sum[r][t], for r < NR, t < NT <= 4.
 template <int NT, int NR>
 KERF_INLINE void store_tile(const Vector (*sum)[NT], float* c, std::size_t ldc) {
@@ -177,11 +191,10 @@ KERF_INLINE void store_tile(const Vector (*sum)[NT], float* c, std::size_t ldc) 
 #pragma GCC unroll 4
   for (int r = 0; r < kNow; ++r) quarters[r] = sum_to_quarters<NT>(sum[r]);
   const Vector done = sum_quarters(quarters);
-  constexpr __mmask8 kRows = (1U << kNow) - 1U;
-  _mm_mask_storeu_ps(c, kRows, _mm512_castps512_ps128(done));
-  if constexpr (NT > 1) _mm_mask_storeu_ps(c + ldc, kRows, _mm512_extractf32x4_ps(done, 1));
-  if constexpr (NT > 2) _mm_mask_storeu_ps(c + 2 * ldc, kRows, _mm512_extractf32x4_ps(done, 2));
-  if constexpr (NT > 3) _mm_mask_storeu_ps(c + 3 * ldc, kRows, _mm512_extractf32x4_ps(done, 3));
+  store_first<kNow>(c, _mm512_castps512_ps128(done));
+  if constexpr (NT > 1) store_first<kNow>(c + ldc, _mm512_extractf32x4_ps(done, 1));
+  if constexpr (NT > 2) store_first<kNow>(c + 2 * ldc, _mm512_extractf32x4_ps(done, 2));
+  if constexpr (NT > 3) store_first<kNow>(c + 3 * ldc, _mm512_extractf32x4_ps(done, 3));
   if constexpr (NR > 4) store_tile<NT, NR - 4>(sum + 4, c + 4, ldc);
 }
 
