@@ -20,6 +20,25 @@ namespace {
 // waits for itself the others go on.
 constexpr int kRows = 4;
 
+// Rows of a few hundred bytes are too short for the hardware to notice that they follow each other, so the
+// bytes of the next rows are asked for by hand, a little earlier than they are needed: one thread then reads
+// Q8_0 from memory three times as fast. A prefetch beyond the weight does nothing.
+constexpr std::size_t kPrefetchBytes = 2048;
+
+class Prefetcher {
+ public:
+  /// For rows that are worked on together and lie one after the other.
+  KERF_INLINE Prefetcher(Bytes rows, std::size_t bytes_of_rows)
+      : at_(rows + bytes_of_rows + kPrefetchBytes) {}
+  KERF_INLINE void next(std::size_t bytes) {
+    for (std::size_t line = 0; line < bytes; line += 64) __builtin_prefetch(at_ + line);
+    at_ += bytes;
+  }
+
+ private:
+  Bytes at_;
+};
+
 // Calls step.template operator()<g>() for g = 0 … n − 1.
 template <int n, int g = 0, class Step>
 KERF_INLINE void for_groups(Step&& step) {
@@ -47,7 +66,9 @@ void multiply_block_rows(Bytes w, std::size_t row_bytes, const float* x, float* 
   Vector sum[NR];
 #pragma GCC unroll 4
   for (int r = 0; r < NR; ++r) sum[r] = zero();
+  Prefetcher prefetcher(w, NR * row_bytes);
   for (std::size_t k = 0; k < n_k; k += Block::kSize, w += Block::kBytes) {
+    prefetcher.next(NR * Block::kBytes);
     typename Block::Head head[NR];
 #pragma GCC unroll 4
     for (int r = 0; r < NR; ++r) head[r] = Block::head(w + r * row_bytes);
