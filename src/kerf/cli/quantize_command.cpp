@@ -74,7 +74,9 @@ void say_fallbacks(const Outcome& outcome) {
   std::map<std::string, std::size_t> lines;
   for (const Assignment& a : outcome.plan.assignments)
     if (a.asked != a.got) ++lines[fmt::format("{} instead of {}: {}", a.got->name, a.asked->name, a.reason)];
-  for (const auto& [line, count] : lines) fmt::print(stderr, "kerf: {} tensors get {}\n", count, line);
+  for (const auto& [line, count] : lines)
+    fmt::print(stderr, "kerf: {} {}\n", count == 1 ? "1 tensor gets" : fmt::format("{} tensors get", count),
+               line);
 }
 
 void print_report(const WriteRequest& request, const Outcome& outcome) {

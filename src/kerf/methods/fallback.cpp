@@ -10,11 +10,12 @@ namespace kerf {
 namespace {
 
 constexpr std::size_t kSampleTensors = 4;
-constexpr std::size_t kSampleRows = 4;  // of each tensor
+constexpr std::size_t kSampleRows = 4;   // of each tensor
+constexpr double kNegligible = 0x1p-24;  // squared error of binary16: what is below is not worth bytes
 
 bool is_candidate(const Format& format, const Format& asked, std::uint64_t row_length) {
   const double excess = format.bits_per_weight() - asked.bits_per_weight();
-  return format.grid != nullptr && row_length % format.block_size == 0 && excess >= -0.5 && excess <= 2.0;
+  return format.grid != nullptr && row_length % format.block_size == 0 && excess >= 0.0 && excess <= 2.0;
 }
 
 /// Rows spread evenly over tensors that are spread evenly over the list.
@@ -57,7 +58,8 @@ Result<const Format*> choose_fallback(const ModelSource& source, const Format& a
   double best_score = std::numeric_limits<double>::infinity();
   for (const Format* format : all_formats()) {
     if (!is_candidate(*format, asked, samples.front()->row_length())) continue;
-    const double score = nmse_of(*format, values) * std::exp2(2 * format->bits_per_weight());
+    const double score =
+        std::max(nmse_of(*format, values), kNegligible) * std::exp2(2 * format->bits_per_weight());
     if (score < best_score) {
       best_score = score;
       best = format;

@@ -9,8 +9,8 @@
 
 namespace kerf {
 
-/// Among the block formats whose block divides the tensors' rows and whose bits per weight lie between half a
-/// bit below and two bits above those of `asked`, the one with the smallest error per byte,
+/// Among the block formats whose block divides the tensors' rows and that have at least the bits of `asked`
+/// and at most two more per weight, the one with the smallest error per byte,
 ///   NMSE · 4^(bits per weight),
 /// measured on sample rows: by the distortion-rate function of a Gaussian one more bit divides the squared
 /// error by four, so equal scores are equally good bargains and a lower one gets more out of its bytes.
