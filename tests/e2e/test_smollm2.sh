@@ -42,7 +42,7 @@ for type in Q4_0 Q4_K_M Q6_K IQ4_NL; do
 done
 check 'o["kld_mean"] < 0.006 and o["same_top_percent"] > 94' "$scratch/Q6_K.eval.json"
 check 'o["kld_mean"] < 0.05 and o["same_top_percent"] > 85' "$scratch/Q4_K_M.eval.json"
-check 'o["kld_mean"] < 0.2 and o["kld_median"] <= o["kld_p90"] <= o["kld_p99"] <= o["kld_max"]' "$scratch/Q4_0.eval.json"
+check 'o["kld_mean"] < 0.35 and o["kld_median"] <= o["kld_p90"] <= o["kld_p99"] <= o["kld_max"]' "$scratch/Q4_0.eval.json"
 "$kerf" eval "$scratch/F32.gguf" --base "$scratch/F32.gguf" --text "$text" --ctx 256 --chunks 1 --json -q >"$scratch/same.json"
 check 'o["kld_max"] == 0 and o["same_top_percent"] == 100 and o["perplexity_ratio"] == 1' "$scratch/same.json"
 

@@ -7,6 +7,8 @@
 //   _M       _S, and ffn_down one rung up in the first and last eighth of the layers and in every third
 //            layer between: its inputs have the largest outliers
 //   _L       _M, with ffn_down one rung up everywhere, and attn_output too
+//
+// A plain type (Q4_0) is every matrix in that type, but the output in at least Q6_K.
 #pragma once
 
 #include <cstddef>

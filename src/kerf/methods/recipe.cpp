@@ -129,7 +129,9 @@ class Planner {
     if (tensor.name == kEmbedding && recipe_.embedding != nullptr) return recipe_.embedding;
     if (recipe_.mixture != nullptr)
       return mixture_format(*recipe_.mixture, tensor.name, is_output, n_layers_);
-    return recipe_.format;
+    const bool spare_output = is_output && !options_.pure && recipe_.format != nullptr &&
+                              recipe_.format->bits_per_weight() < formats::q6_k.bits_per_weight();
+    return spare_output ? &formats::q6_k : recipe_.format;
   }
 
   Result<Assignment> fit(const SourceTensor& tensor, const Format& asked) {

@@ -23,6 +23,9 @@ struct RecipeOptions {
   std::string embedding_type = {};  ///< for token_embd.weight; empty: as the type says
   /// For output.weight, or for token_embd.weight where it makes the logits too; empty: as the type says.
   std::string output_type = {};
+  /// Give the output matrix the type too; otherwise it gets at least Q6_K, because every logit passes through
+  /// it and no later layer averages its error.
+  bool pure = false;
   bool allow_fallback = true;  ///< otherwise a row that does not fit its type is an error
   /// Formats by tensor name, from another file; goes before every other rule.
   std::unordered_map<std::string, const Format*> like = {};

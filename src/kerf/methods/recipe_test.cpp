@@ -18,11 +18,14 @@ std::string got(const ModelSource& source, const std::vector<Assignment>& assign
   return "no such tensor";
 }
 
-TEST(Recipe, PlainTypeIsTakenLiterallyAndVectorsStay) {
+TEST(Recipe, PlainTypeSparesTheOutputUnlessPureAndVectorsStay) {
   const MemorySource source = small_model();
   const auto a = assign_formats(source, {.type = "q4_0"});
   ASSERT_TRUE(a) << a.error().message();
-  EXPECT_EQ(got(source, *a, "token_embd.weight"), "Q4_0");
+  EXPECT_EQ(got(source, *a, "token_embd.weight"), "Q8_0");  // Q6_K does not fit rows of 96
+  EXPECT_EQ(got(source, *assign_formats(source, {.type = "q4_0", .pure = true}), "token_embd.weight"),
+            "Q4_0");
+  EXPECT_EQ(got(source, *assign_formats(source, {.type = "f16"}), "token_embd.weight"), "F16");
   EXPECT_EQ(got(source, *a, "blk.1.attn_q.weight"), "Q4_0");
   EXPECT_EQ(got(source, *a, "blk.0.attn_norm.weight"), "F32");
 }
