@@ -60,6 +60,7 @@ TEST(AtomicFile, AppearsOnlyWithCommit) {
 TEST(AtomicFile, ReadOnlyTargetIsOneError) {
   const auto file = AtomicFile::create("/proc/nowhere/file");
   ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().kind, ErrorKind::io);
   EXPECT_NE(file.error().message().find("/proc/nowhere/file"), std::string::npos);
 }
 

@@ -94,7 +94,11 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& target, std::
   file.temporary_ = target;
   file.temporary_ += fmt::format(".part-{}", ::getpid());
   file.descriptor_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file.descriptor_ < 0) return fail_errno(target, "create", errno);
+  if (file.descriptor_ < 0) {
+    // A missing folder is a place that cannot be written to, not a missing input.
+    const ErrorKind kind = errno == ENOENT ? ErrorKind::io : kind_of_errno(errno);
+    return fail(kind, target.string(), fmt::format("cannot create: {}", std::strerror(errno)));
+  }
   if (size_bytes > 0) {
     const int code = ::posix_fallocate(file.descriptor_, 0, static_cast<off_t>(size_bytes));
     // Some file systems cannot reserve; then a full disk shows at the write.
