@@ -3,7 +3,8 @@
 awkward texts, and hashes of the ids that real tokenizers give to real texts.
 
 Usage: golden_text.py TEXT_FILE [TOKENIZERS_FOLDER DATA_FOLDER]
-TEXT_FILE trains the small ones. Made with tokenizers 0.23, sentencepiece 0.2, Python 3.11; nothing is random.
+TEXT_FILE trains the small ones. Made with tokenizers 0.23, sentencepiece 0.2, Python 3.11. There is no seed; the
+Unigram trainer orders equals anew in every run, so vocabularies and answers belong together.
 Writes tests/golden/text/*.json and *.model.
 """
 import gzip
@@ -37,7 +38,8 @@ NASTY = [
     "a" * 300, " " * 300, "\n" * 100 + "x", "ab" * 200, "!?" * 100, "\u0301" * 60, "😀" * 70, " \n" * 60 + "end",
     "<s></s><unk> <s> text</s>\n<|end|> x<|end|>y <0x41> ▁ ▁▁x", "[KEEP] a[KEEP]b  [KEEP]  word wordy sword word",
     "def f(x):\n    return x**2  # comment\n\n\tif x != y: pass\r\n", "http://example.com/a?b=c&d=%20#e",
-    "{\"k\": [1, 2.5e-3, null]}", "𝓗𝓮𝓵𝓵𝓸 𝟙𝟚𝟛", "Ǆ ǅ ǆ İ ı ß ẞ", "x\u0915\u094d\u0937y", "''''' \"\"\" ``` --- ...",
+    "{\"k\": [1, 2.5e-3, null]}", "𝓗𝓮𝓵𝓵𝓸 𝟙𝟚𝟛", "Ǆ ǅ ǆ İ ı ß ẞ", "\u212b \u2126 \u1e9b\u0323 \uac00\u11a8 \u0958 \ufb01 \u2260 =\u0338 \u0344 \u0f73",
+    "x\u0915\u094d\u0937y", "''''' \"\"\" ``` --- ...",
 ]
 
 

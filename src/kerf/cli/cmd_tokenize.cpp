@@ -6,6 +6,7 @@
 #include "kerf/base/file.h"
 #include "kerf/cli/common.h"
 #include "kerf/cli/load_tokenizer.h"
+#include "kerf/io/printable.h"
 
 namespace kerf::cli {
 namespace {
@@ -17,7 +18,7 @@ struct Options {
 };
 
 void print_lines(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
-  for (const TokenId id : ids) fmt::print("{:>7}  {}\n", id, tokenizer.piece(id));
+  for (const TokenId id : ids) fmt::print("{:>7}  {}\n", id, printable(tokenizer.piece(id)));
 }
 
 nlohmann::json as_json(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, bool count) {
