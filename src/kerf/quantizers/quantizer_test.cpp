@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <vector>
 
 #include "kerf/base/rng.h"
+#include "kerf/quantizers/block_search.h"
 
 namespace kerf {
 namespace {
@@ -266,6 +268,95 @@ TEST(QuantizeRowPlain, RoundsEachNumber) {
   const Row x = normal_row(10);
   const Row y = quantized(formats::bf16, x, quantize_row);
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_LE(std::fabs(x[i] - y[i]), std::fabs(x[i]) / 256);
+}
+
+/// Numbers made without the mathematical library, so that they are the same everywhere.
+Row exact_row(std::uint64_t seed) {
+  Rng rng(seed);
+  Row row(kRow);
+  for (float& x : row)
+    x = static_cast<float>(rng.uniform() + rng.uniform() + rng.uniform() + rng.uniform() - 2.0) * 0.125F;
+  return row;
+}
+
+std::uint64_t fnv1a(const std::vector<std::uint8_t>& bytes) {
+  std::uint64_t state = 0xCBF29CE484222325ULL;
+  for (const std::uint8_t byte : bytes) state = (state ^ byte) * 0x100000001B3ULL;
+  return state;
+}
+
+// Pinned: the loops are compiled for several instruction sets, and each must write these bytes. A sanitizer
+// build runs the baseline.
+TEST(QuantizeRowBytes, AreTheSameOnEveryMachine) {
+  const std::pair<const Format*, std::uint64_t> pins[] = {
+      {&formats::q4_0, 0x2864FDFB9CF8AE8DULL},   {&formats::q4_1, 0x1D9C95DD481EF75CULL},
+      {&formats::q5_0, 0x31AA13CEE25DB9DAULL},   {&formats::q8_0, 0xAAF462D1FD838EBAULL},
+      {&formats::iq4_nl, 0x6C2C034C73F8382EULL}, {&formats::mxfp4, 0xEED57F9DE9222DD4ULL},
+      {&formats::nvfp4, 0xCC0CCBDB2C8C6FD0ULL},  {&formats::tq2_0, 0x4916A774868BC73EULL},
+  };
+  const Row x = exact_row(11);
+  const Row importance = [] {
+    Row w = exact_row(12);
+    for (float& v : w) v = v * v;
+    return w;
+  }();
+  for (const auto& [format, pin] : pins) {
+    auto bytes = bytes_of(*format, x, nullptr, quantize_row);
+    const auto weighted = bytes_of(*format, x, importance.data(), quantize_row);
+    bytes.insert(bytes.end(), weighted.begin(), weighted.end());
+    EXPECT_EQ(fnv1a(bytes), pin) << format->name << std::hex << " 0x" << fnv1a(bytes);
+  }
+}
+
+// --- the pieces --------------------------------------------------------------------------------------
+
+TEST(Levels, CodesAreThoseOfTheNearestLevel) {
+  Rng rng(13);
+  for (const Format* format : formats_with_grid()) {
+    const Grid& grid = *format->grid;
+    EXPECT_LE(format->block_bytes, kMaxBlockBytes);
+    const Levels levels(grid);
+    std::array<float, 256> x;
+    const float reach = 1.2F * std::max(grid.levels.back(), -grid.levels.front());
+    const float scale = grid.scale_sign == Grid::Sign::any ? -0.5F : 0.5F;
+    for (float& v : x) v = static_cast<float>(2 * rng.uniform() - 1) * reach * 0.5F + 3.0F;
+    const float offset = 3.0F;
+    std::array<std::uint8_t, 256> codes;
+    choose_codes(levels, x.data(), x.size(), 1, &scale, &offset, codes.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float t = (x[i] - offset) / scale;
+      const auto nearer = [t](float a, float b) { return std::fabs(a - t) < std::fabs(b - t); };
+      const float nearest = *std::min_element(grid.levels.begin(), grid.levels.end(), nearer);
+      EXPECT_LE(std::fabs(grid.levels[codes[i]] - t), std::fabs(nearest - t) + 1e-4F)
+          << format->name << ": " << t << " became " << grid.levels[codes[i]];
+    }
+  }
+}
+
+TEST(SearchPlan, FindsScaleAndOffsetOfNumbersOnAGrid) {
+  Rng rng(14);
+  const Format& format = formats::q4_1;
+  Row x(kLanes * format.block_size);
+  Lanes scale;
+  Lanes offset;
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    scale[k] = 0.01F * static_cast<float>(1 + k);
+    offset[k] = k < 4 ? -0.3F * static_cast<float>(k) : 40.0F;
+    for (std::size_t i = 0; i < format.block_size; ++i)
+      x[k * format.block_size + i] =
+          offset[k] + scale[k] * static_cast<float>(i < 2 ? 15 * i : rng.below(16));
+  }
+  Panel panel;
+  load_numbers(panel, x.data(), format.block_size, kLanes);
+  centre_far_groups(panel);
+  Moments numbers;
+  moments(panel, numbers);
+  GroupGrids grids;
+  SearchPlan(*format.grid).fit(panel, numbers, grids);
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    EXPECT_NEAR(grids.scale[k], scale[k], 1e-4F * scale[k]) << k;
+    EXPECT_NEAR(grids.offset[k] + panel.centre[k], offset[k], 1e-3F * scale[k] + 1e-6F * offset[k]) << k;
+  }
 }
 
 // --- the checks have teeth -------------------------------------------------------------------------
