@@ -184,9 +184,10 @@ class GgufVocabulary {
     }
     KERF_TRY(const bool trims, metadata_.boolean_or("tokenizer.ggml.remove_extra_whitespaces", false));
     if (trims) {
-      steps.add(strip_step(true, true));
-      KERF_TRY(NormalizerStepPtr made, replace_regex_step(" {2,}", " ", metadata_.where()));
-      steps.add(std::move(made));
+      for (const auto& [blanks, kept] : {std::pair(R"(\A +| +\z)", ""), {" {2,}", " "}}) {
+        KERF_TRY(NormalizerStepPtr made, replace_regex_step(blanks, kept, metadata_.where()));
+        steps.add(std::move(made));
+      }
     }
     KERF_TRY(const bool prefix_space, metadata_.boolean_or("tokenizer.ggml.add_space_prefix", false));
     if (prefix_space) steps.add(prepend_step(" "));

@@ -170,7 +170,8 @@ class SentencePieceModel {
       steps.push_back(
           {{"type", "Precompiled"}, {"precompiled_charsmap", to_base64(rules_)}, {"by_prefix", true}});
     if (remove_extra_blanks_) {
-      steps.push_back({{"type", "Strip"}});
+      // Blanks only: other white space is text.
+      steps.push_back({{"type", "Replace"}, {"pattern", {{"Regex", R"(\A +| +\z)"}}}, {"content", ""}});
       steps.push_back({{"type", "Replace"}, {"pattern", {{"Regex", " {2,}"}}}, {"content", " "}});
     }
     if (dummy_prefix_) steps.push_back({{"type", "Prepend"}, {"prepend", " "}});
@@ -189,6 +190,15 @@ class SentencePieceModel {
 
   Result<void> make_merges() {
     file_.merged_by_score = true;
+    // The file does not say so, but every model with such a vocabulary begins its texts with BOS.
+    const TokenId bos = file_.vocabulary->find("<s>") != kNoToken ? file_.vocabulary->find("<s>")
+                                                                  : file_.vocabulary->find("<bos>");
+    if (bos != kNoToken && file_.vocabulary->type(bos) == TokenType::control)
+      (*file_.description)["post_processor"] = {
+          {"type", "TemplateProcessing"},
+          {"single",
+           Json::array({Json{{"SpecialToken", {{"id", "bos"}}}}, Json{{"Sequence", {{"id", "A"}}}}})},
+          {"special_tokens", {{"bos", {{"ids", Json::array({static_cast<std::uint64_t>(bos)})}}}}}};
     file_.merges = merges_by_score(*file_.vocabulary, file_.extra);
     if (file_.settings.unknown_id != kNoToken)
       (*file_.description)["model"]["unk_token"] = file_.settings.unknown_token;

@@ -72,6 +72,13 @@ TEST(Tokenizer, AddsWhatThePostProcessorAdds) {
   EXPECT_FALSE(tokenizer->ends_text(tokenizer->bos()));
 }
 
+TEST(Tokenizer, SentencePieceBpeBeginsWithBosAndTrimsNothing) {
+  const auto tokenizer = golden("sp_bpe.model");
+  EXPECT_EQ(tokenizer->piece(tokenizer->bos()), "<s>");
+  EXPECT_EQ(tokenizer->encode("x", {false, true}).front(), tokenizer->bos());
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("\n  x \n", {})), "\n  x \n");
+}
+
 TEST(Tokenizer, IdsThatDoNotExistAreHarmless) {
   const auto tokenizer = golden("gpt2_like.json");
   for (const TokenId id : {-1, -1000, 1 << 30, static_cast<TokenId>(tokenizer->vocabulary_size())}) {
