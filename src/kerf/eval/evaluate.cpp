@@ -53,7 +53,7 @@ std::size_t first_scored(Protocol protocol, std::size_t ctx) {
 class Evaluation {
  public:
   Evaluation(Model& model, Model* base, const EvalOptions& options, std::size_t ctx, ThreadPool& pool)
-      : pool_(pool), ctx_(ctx), first_(first_scored(options.protocol, ctx)), runner_(model, ctx) {
+      : pool_(pool), first_(first_scored(options.protocol, ctx)), runner_(model, ctx) {
     if (base != nullptr) base_.emplace(*base, ctx);
   }
 
@@ -111,7 +111,6 @@ class Evaluation {
   }
 
   ThreadPool& pool_;
-  std::size_t ctx_;
   std::size_t first_;
   Runner runner_;
   std::optional<Runner> base_;
