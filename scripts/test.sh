@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
-# Installs, builds and runs all tests. KERF_DATA names a folder with evaluation texts; tests that need it say
-# so when they skip.
+# Installs, builds and runs all tests. Some need texts, tokenizers and a small model that are not part of the
+# project: KERF_DATA, KERF_TOKENIZERS and KERF_MODELS name their folders, by default those beside the checkout.
+# Tests that miss one say so and are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install-deps.sh
 cmake --preset release >/dev/null
 cmake --build --preset release
-if [ -z "${KERF_DATA:-}" ] && [ -d ../shared/data ]; then
-  KERF_DATA=$(cd ../shared/data && pwd)
-fi
-export KERF_DATA="${KERF_DATA:-}"
-[ -n "$KERF_DATA" ] || echo "test: KERF_DATA is not set; tests on real texts are skipped"
-ctest --preset release --output-on-failure
+
+# use VARIABLE FOLDER: the variable keeps its value, or becomes the folder if that is there.
+use() {
+  if [ -z "${!1:-}" ] && [ -d "$2" ]; then
+    export "$1=$(cd "$2" && pwd)"
+  fi
+  [ -n "${!1:-}" ] || echo "test: $1 is not set; the tests that need it are skipped"
+}
+use KERF_DATA ../shared/data
+use KERF_TOKENIZERS ../shared/tokenizers
+use KERF_MODELS ../shared/models
+ctest --preset release -j "$(nproc)"
