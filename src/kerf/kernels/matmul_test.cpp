@@ -29,6 +29,7 @@ std::vector<float> normal_numbers(std::size_t n, std::uint64_t seed) {
 // decode to moderate numbers: a wrong number must not hide behind a far larger neighbour.
 std::vector<std::uint8_t> sound_blocks(const Format& format, std::size_t n_blocks, std::uint64_t seed) {
   std::vector<std::uint8_t> bytes(n_blocks * format.block_bytes);
+  if (n_blocks == 0) return bytes;
   if (format.encode_plain != nullptr) {
     format.encode_plain(normal_numbers(n_blocks, seed).data(), bytes.data(), n_blocks);
     return bytes;

@@ -170,8 +170,8 @@ KERF_INLINE void store_sums(const Vector* sum, float* y) {
 }
 
 // The first N numbers of v, without a mask: compilers join an extraction and a masked store to VEXTRACTF32X4
-// with a mask, which faults on the lanes that it leaves out (Intel SDM vol. 2, exception class E6NF), so that a
-// result at the end of a mapping would crash.
+// with a mask, which faults on the lanes that it leaves out (Intel SDM vol. 2, exception class E6NF), so that
+// a result at the end of a mapping would crash.
 template <int N>
 KERF_INLINE void store_first(float* c, __m128 v) {
   if constexpr (N == 4) {
