@@ -76,7 +76,7 @@ Result<void> evaluate_request(Invocation& invocation, Request& request) {
   if (!request.base.empty()) {
     KERF_TRY(base, load_model(request.base, pool));
   }
-  KERF_TRY(const auto tokenizer, tokenizer_of(loaded));
+  KERF_TRY(const auto tokenizer, loaded.source->require_tokenizer());
   KERF_TRY(const EvalResult result, evaluate(*loaded.model, base.model.get(), *tokenizer, text,
                                              request.options, pool, invocation.progress()));
   invocation.common().json ? print_json(as_json(request, result)) : print_report(request, result);

@@ -50,7 +50,9 @@ class Output {
   void finish() {
     show(stop_.push(decoder_.finish()));
     show(stop_.finish());
-    if (print_) fmt::print("\n");
+    if (!print_) return;
+    fmt::print("\n");
+    std::fflush(stdout);  // before what stderr has to say
   }
   [[nodiscard]] bool stopped() const noexcept { return stop_.stopped(); }
 
@@ -138,7 +140,7 @@ void report(const Invocation& invocation, const Request& request, const Outcome&
 Result<void> run_model(Invocation& invocation, const Request& request) {
   ThreadPool pool(invocation.common().threads);
   KERF_TRY(const LoadedModel loaded, load_model(request.model, pool));
-  KERF_TRY(const auto tokenizer, tokenizer_of(loaded));
+  KERF_TRY(const auto tokenizer, loaded.source->require_tokenizer());
   const std::size_t limit = loaded.model->config().context_length;
   const std::size_t ctx = request.ctx == 0 ? limit : std::min(request.ctx, limit);
   KERF_TRY(const std::vector<TokenId> prompt, encode_prompt(request, *tokenizer, ctx));

@@ -19,7 +19,4 @@ struct LoadedModel {
 /// Opens and loads; `pool` must outlive the model.
 Result<LoadedModel> load_model(const std::string& path, ThreadPool& pool);
 
-/// The model's tokenizer; not_found if it has none.
-Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const LoadedModel& loaded);
-
 }  // namespace kerf::cli

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "kerf/base/file.h"
 #include "kerf/base/rng.h"
@@ -28,6 +29,9 @@ struct Case {
   ErrorKind kind;
   const char* says;  // part of the message
 };
+
+// Names the case where GoogleTest would print its bytes.
+void PrintTo(const Case& refused, std::ostream* out) { *out << refused.name; }
 
 std::string deep(int depth) {
   return std::string(static_cast<std::size_t>(depth), '[') +
