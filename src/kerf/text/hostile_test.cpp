@@ -31,7 +31,9 @@ struct Case {
 };
 
 // Names the case where GoogleTest would print its bytes.
-void PrintTo(const Case& refused, std::ostream* out) { *out << refused.name; }
+void PrintTo(const Case& refused, std::ostream* out) {
+  *out << refused.name;
+}
 
 std::string deep(int depth) {
   return std::string(static_cast<std::size_t>(depth), '[') +
