@@ -99,7 +99,7 @@ AssertionResult error_on_normal_numbers_is_sound(const Format& format, const Qua
   const Row x = normal_row(1, 16 * kRow);
   const double mse = squared_error(x, quantized(format, x, quantize)) / static_cast<double>(x.size());
   const double bound = std::exp2(-2 * format.bits_per_weight());
-  // T-B6: best uniform grid of 2, 3, 4, 8, 16, 32, 64, 256 levels on N(0,1); 15 levels as 16.
+  // Max (1960): best uniform grid of 2, 3, 4, 8, 16, 32, 64, 256 levels on N(0,1); 15 levels as 16.
   const std::pair<std::size_t, double> optima[] = {{2, .3633802},   {3, .190174},    {4, .118846},
                                                    {8, .0374397},   {16, .0115429},  {32, .00349521},
                                                    {64, .00104005}, {256, 8.7686e-5}};
