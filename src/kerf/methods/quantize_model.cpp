@@ -1,16 +1,10 @@
 #include "kerf/methods/quantize_model.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <map>
-#include <set>
 
 #include "kerf/base/rng.h"
 #include "kerf/methods/round_tensor.h"
-#include "kerf/quantizers/quantizer.h"
 
 namespace kerf {
 namespace {
