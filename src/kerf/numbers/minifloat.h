@@ -1,5 +1,5 @@
-// Floating-point numbers of 4 and 8 bits: E4M3, E5M2, E2M1, and E4M3 without a sign. Computed, not looked up,
-// so that loops over them vectorise; the bits are the same on every machine.
+// Floating-point numbers of 4, 6 and 8 bits: E4M3, E5M2, E2M3, E3M2, E2M1, and E4M3 without a sign. Computed,
+// not looked up, so that loops over them vectorise; the bits are the same on every machine.
 // Source: Micikevicius et al., «FP8 Formats for Deep Learning» (2022), table 1; OCP Microscaling Formats (MX)
 // v1.0, §5.3.
 #pragma once
@@ -57,6 +57,8 @@ struct Minifloat {
 
 using E4M3 = Minifloat<4, 3, 0x7E>;  // no infinity; 0x7F is NaN; largest 448
 using E5M2 = Minifloat<5, 2, 0x7B>;  // 0x7C infinity, above it NaN; largest 57344
+using E2M3 = Minifloat<2, 3, 0x1F>;  // neither infinity nor NaN; steps of 0.125 up to 2; largest 7.5
+using E3M2 = Minifloat<3, 2, 0x1F>;  // neither infinity nor NaN; largest 28
 using E2M1 = Minifloat<2, 1, 0x07>;  // neither infinity nor NaN: 0 0.5 1 1.5 2 3 4 6
 
 /// Exact; 0x7F and 0xFF are NaN.
@@ -79,6 +81,26 @@ using E2M1 = Minifloat<2, 1, 0x07>;  // neither infinity nor NaN: 0 0.5 1 1.5 2 
 /// Rounds once, to nearest even; values beyond ±57344, infinities too, become ±57344; NaN stays NaN.
 [[nodiscard]] inline std::uint8_t f32_to_e5m2(float value) noexcept {
   return static_cast<std::uint8_t>(value != value ? 0x7EU : E5M2::encode(value));
+}
+
+/// Exact; only the low six bits are read.
+[[nodiscard]] inline float e2m3_to_f32(std::uint8_t bits) noexcept {
+  return E2M3::decode(bits & 0x3FU);
+}
+
+/// Rounds once, to nearest even; values beyond ±7.5 become ±7.5. value is not NaN.
+[[nodiscard]] inline std::uint8_t f32_to_e2m3(float value) noexcept {
+  return static_cast<std::uint8_t>(E2M3::encode(value));
+}
+
+/// Exact; only the low six bits are read.
+[[nodiscard]] inline float e3m2_to_f32(std::uint8_t bits) noexcept {
+  return E3M2::decode(bits & 0x3FU);
+}
+
+/// Rounds once, to nearest even; values beyond ±28 become ±28. value is not NaN.
+[[nodiscard]] inline std::uint8_t f32_to_e3m2(float value) noexcept {
+  return static_cast<std::uint8_t>(E3M2::encode(value));
 }
 
 /// Exact; only the low four bits are read.

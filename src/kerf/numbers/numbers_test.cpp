@@ -37,6 +37,10 @@ const Scalar kScalars[] = {
      [](float v) -> std::uint32_t { return f32_to_e5m2(v); }},
     {"e2m1", 16, [](std::uint32_t b) { return e2m1_to_f32(static_cast<std::uint8_t>(b)); },
      [](float v) -> std::uint32_t { return f32_to_e2m1(v); }},
+    {"e2m3", 64, [](std::uint32_t b) { return e2m3_to_f32(static_cast<std::uint8_t>(b)); },
+     [](float v) -> std::uint32_t { return f32_to_e2m3(v); }},
+    {"e3m2", 64, [](std::uint32_t b) { return e3m2_to_f32(static_cast<std::uint8_t>(b)); },
+     [](float v) -> std::uint32_t { return f32_to_e3m2(v); }},
     {"ue4m3", 128, [](std::uint32_t b) { return ue4m3_to_f32(static_cast<std::uint8_t>(b)); },
      [](float v) -> std::uint32_t { return f32_to_ue4m3(v); }},
     {"e8m0", 256, [](std::uint32_t b) { return e8m0_to_f32(static_cast<std::uint8_t>(b)); },
@@ -84,7 +88,7 @@ std::string name_of(const testing::TestParamInfo<Scalar>& info) {
   return info.param.name;
 }
 INSTANTIATE_TEST_SUITE_P(Numbers, EveryScalar, testing::ValuesIn(kScalars), name_of);
-INSTANTIATE_TEST_SUITE_P(Numbers, LinearScalar, testing::ValuesIn(kScalars, kScalars + 6), name_of);
+INSTANTIATE_TEST_SUITE_P(Numbers, LinearScalar, testing::ValuesIn(kScalars, kScalars + 8), name_of);
 
 // --- against PyTorch (tools/golden_formats.py) -------------------------------------------------------
 
@@ -129,7 +133,7 @@ std::uint64_t hash_of_all(const Scalar& scalar) {
 
 TEST(AgainstTorch, DecodesEveryBitPattern) {
   const Golden golden = read_golden();
-  const int order[] = {0, 1, 2, 3, 6};
+  const int order[] = {0, 1, 2, 3, 8};
   for (std::size_t i = 0; i < 5; ++i)
     EXPECT_EQ(hash_of_all(kScalars[order[i]]), golden.decode_hashes[i]) << kScalars[order[i]].name;
 }
@@ -192,12 +196,25 @@ TEST(Minifloat, KnownRoundings) {
   EXPECT_EQ(e2m1_to_f32(f32_to_e2m1(5.01F)), 6.0F);
 }
 
+TEST(Minifloat, SixBits) {
+  EXPECT_EQ(e2m3_to_f32(0x01), 0.125F);
+  EXPECT_EQ(e2m3_to_f32(0x08), 1.0F);
+  EXPECT_EQ(e2m3_to_f32(0x3F), -7.5F);
+  EXPECT_EQ(e3m2_to_f32(0x01), 0.0625F);
+  EXPECT_EQ(e3m2_to_f32(0x04), 0.25F);
+  EXPECT_EQ(e3m2_to_f32(0x3F), -28.0F);
+  EXPECT_EQ(e2m3_to_f32(f32_to_e2m3(0.1875F)), 0.25F);  // tie between 0.125 and 0.25
+  EXPECT_EQ(e3m2_to_f32(f32_to_e3m2(22.0F)), 24.0F);    // tie between 20 and 24
+}
+
 TEST(Minifloat, SaturatesAndKeepsNaN) {
   for (const float huge : {500.0F, 1e9F, kInfinity}) {
     EXPECT_EQ(f32_to_e4m3(huge), 0x7E);
     EXPECT_EQ(f32_to_e4m3(-huge), 0xFE);
     EXPECT_EQ(f32_to_ue4m3(huge), 0x7E);
     EXPECT_EQ(f32_to_e2m1(-huge), 0x0F);
+    EXPECT_EQ(f32_to_e2m3(huge), 0x1F);
+    EXPECT_EQ(f32_to_e3m2(-huge), 0x3F);
   }
   EXPECT_EQ(f32_to_e5m2(kInfinity), 0x7B);
   EXPECT_EQ(f32_to_ue4m3(-1.0F), 0);
