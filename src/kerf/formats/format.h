@@ -1,7 +1,8 @@
 // Format: what the bytes of a tensor mean. Knows nothing of how codes are chosen (quantizers/) nor of models.
 //
 // One equation for every block format:  x = scale · level[code] + offset.
-// A new format is one file that defines a `const Format` and one line in formats.def.
+// A new format is one file that defines a `const Format` (or a family of them: an array, one per group size,
+// say) and one line in formats.def.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,8 @@
 #include <string_view>
 
 namespace kerf {
+
+struct Format;
 
 /// The adjustable grid of a block format whose codes stand for one number each: number i of group g is
 /// scale[g] · levels[codes[i]] + offset[g]. Groups split a block evenly.
@@ -42,37 +45,80 @@ struct Grid {
   void (*load)(const std::uint8_t* block, float* scale, float* offset, std::uint8_t* codes) noexcept;
 };
 
+/// One scale in front of the blocks of each row: x̂ = row scale · (what `inner` decodes the blocks to). So a
+/// scale of few bits per block reaches any magnitude, and a tensor's own scale is one that all its rows
+/// share.
+struct RowScale {
+  enum class Type : std::uint8_t { f32, bf16 };
+
+  const Format* inner;  ///< of the blocks; has no header itself
+  Type type;
+  /// Largest magnitude that `inner` decodes to: a row scale of max|x| / reach clips nothing.
+  float reach;
+  /// The least fraction of max|x| that is worth keeping unclipped: 1 where clipping never pays.
+  float least_range;
+};
+
+struct Codebook;    // codebook.h: levels that each row or block brings along
+struct VectorGrid;  // vector_grid.h: a code stands for several numbers
+
 /// The type number of formats that GGUF does not have.
 inline constexpr std::uint32_t kNoGgufType = 0xFFFFFFFF;
 
+/// A row is its header, if the format has one, and then its blocks.
 struct Format {
   std::string_view name;     ///< as people type it: «Q4_K»; matched in any case
   std::uint32_t gguf_type;   ///< number in GGUF files: do not renumber
-  std::uint32_t block_size;  ///< numbers per block; a row is a whole number of blocks
+  std::uint32_t block_size;  ///< numbers per block
   std::uint32_t block_bytes;
   std::string_view summary;  ///< one line for tables
 
-  /// Decodes n numbers (a multiple of block_size) to dst. Any bytes are legal input.
+  /// Decodes a row of n numbers to dst; without a header any number of rows that follow each other, as one.
+  /// fits(n). Any bytes are legal input.
   void (*decode)(const std::uint8_t* src, float* dst, std::size_t n) noexcept;
   /// For formats without parameters (F32, F16, BF16 …): rounds each number to nearest even. Else nullptr.
   void (*encode_plain)(const float* src, std::uint8_t* dst, std::size_t n) noexcept;
-  /// For block formats that quantizers can fill. Else nullptr.
+  /// For block formats whose codes stand for one number each on a fixed table of levels. Else nullptr.
   const Grid* grid;
   /// Why a block cannot be what a sound writer wrote (NaN or infinite scale, impossible code), as a short
   /// phrase, or nullptr if nothing is wrong with it. May be nullptr: every bit pattern is sound.
   const char* (*defect)(const std::uint8_t* block) noexcept;
 
+  std::uint32_t header_bytes = 0;  ///< in front of the blocks of each row
+  bool any_length = false;         ///< the last block of a row may be partly used; else rows are whole blocks
+  const RowScale* row_scale = nullptr;
+  const Codebook* codebook = nullptr;
+  const VectorGrid* vectors = nullptr;
+  /// As defect(), of the header of a row. nullptr: every bit pattern is sound.
+  const char* (*header_defect)(const std::uint8_t* header) noexcept = nullptr;
+
+  /// Nominal: of a long row.
   [[nodiscard]] constexpr double bits_per_weight() const noexcept { return 8.0 * block_bytes / block_size; }
+  /// Effective: of a row of n numbers, with its header and the unused end of its last block.
+  [[nodiscard]] constexpr double bits_per_weight(std::uint64_t n) const noexcept {
+    return 8.0 * static_cast<double>(row_bytes(n)) / static_cast<double>(n);
+  }
   [[nodiscard]] constexpr bool writable() const noexcept {
-    return encode_plain != nullptr || grid != nullptr;
+    return encode_plain != nullptr || grid != nullptr || codebook != nullptr || vectors != nullptr ||
+           (row_scale != nullptr && row_scale->inner->writable());
   }
   /// Numbers stored one by one, without blocks: F32, F16, BF16, integers.
-  [[nodiscard]] constexpr bool plain() const noexcept { return block_size == 1; }
-  /// Bytes of a row of n numbers; n is a multiple of block_size.
+  [[nodiscard]] constexpr bool plain() const noexcept { return block_size == 1 && header_bytes == 0; }
+  /// GGUF files have a type number for it. The others are written as kerf's own (io/gguf_own_types.h).
+  [[nodiscard]] constexpr bool in_gguf() const noexcept { return gguf_type != kNoGgufType; }
+  /// Whether rows of n numbers can be stored.
+  [[nodiscard]] constexpr bool fits(std::uint64_t n) const noexcept {
+    return any_length || n % block_size == 0;
+  }
+  /// Bytes of a row of n numbers; fits(n).
   [[nodiscard]] constexpr std::uint64_t row_bytes(std::uint64_t n) const noexcept {
-    return n / block_size * block_bytes;
+    return header_bytes + (n / block_size + (n % block_size != 0 ? 1 : 0)) * block_bytes;
   }
 };
+
+/// Decodes n_rows rows of n_cols numbers each: [n_rows, n_cols], row-major.
+void decode_rows(const Format& format, const std::uint8_t* src, std::size_t n_rows, std::size_t n_cols,
+                 float* dst) noexcept;
 
 /// Every format, in the order of formats.def.
 [[nodiscard]] std::span<const Format* const> all_formats() noexcept;
@@ -82,9 +128,11 @@ struct Format {
 [[nodiscard]] const Format* format_of_gguf_type(std::uint32_t type) noexcept;
 
 #define KERF_FORMAT(identifier) extern const Format identifier;
+#define KERF_FORMAT_FAMILY(identifier) extern const std::span<const Format> identifier;
 namespace formats {
 #include "kerf/formats/formats.def"
 }
 #undef KERF_FORMAT
+#undef KERF_FORMAT_FAMILY
 
 }  // namespace kerf

@@ -1,5 +1,5 @@
 // NVFP4: 64 numbers in E2M1, in 4 groups of 16 with an 8-bit floating-point scale each, x = scale · q.
-// Source: NVIDIA NVFP4 (2025), here without its scale per tensor; GGUF tensor type 40.
+// Source: NVIDIA NVFP4 (2025); GGUF tensor type 40 has no scale per tensor, NVFP4_ROW has one per row.
 //
 //   byte 0     UE4M3 scale[4]
 //   byte 4     numbers: byte 8·g + j holds number j of group g in its low nibble, j + 8 in its high one
@@ -7,6 +7,7 @@
 #include "kerf/formats/bytes16.h"
 #include "kerf/formats/format.h"
 #include "kerf/formats/fp4.h"
+#include "kerf/formats/row_scaled.h"
 #include "kerf/numbers/minifloat.h"
 
 namespace kerf::formats {
@@ -90,5 +91,13 @@ constexpr Format nvfp4{.name = "NVFP4",
                        .encode_plain = nullptr,
                        .grid = &kGrid,
                        .defect = defect};
+
+namespace {
+constexpr RowScale kRowScale{
+    .inner = &nvfp4, .type = RowScale::Type::f32, .reach = 448.0F * 6.0F, .least_range = 1.0F};
+}
+
+constexpr Format nvfp4_row =
+    row_scaled<nvfp4, kRowScale>("NVFP4_ROW", "NVFP4 with a scale per row (or tensor)");
 
 }  // namespace kerf::formats

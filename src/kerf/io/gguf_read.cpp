@@ -14,6 +14,7 @@
 
 #include "kerf/io/byte_reader.h"
 #include "kerf/io/gguf.h"
+#include "kerf/io/gguf_own_types.h"
 #include "kerf/io/printable.h"
 
 namespace kerf {
@@ -78,6 +79,7 @@ class GgufParser {
     KERF_CHECK_OK(read_tensors());
     KERF_CHECK_OK(place_tensors());
     KERF_CHECK_OK(refuse_overlap());
+    KERF_CHECK_OK(apply_own_types(out_));
     return std::move(out_);
   }
 

@@ -7,6 +7,7 @@
 #include "kerf/base/bits.h"
 #include "kerf/base/check.h"
 #include "kerf/io/gguf.h"
+#include "kerf/io/gguf_own_types.h"
 #include "kerf/io/printable.h"
 
 namespace kerf {
@@ -69,9 +70,21 @@ struct ValueAppender {
   }
 };
 
+/// Extents as the file lists them: innermost first, and the bytes of a row where GGUF has no type for it.
+void append_type(std::string& out, const PlannedTensor& tensor) {
+  const bool own = !tensor.format->in_gguf();
+  append(out, static_cast<std::uint32_t>(tensor.shape.size()));
+  for (std::size_t i = tensor.shape.size(); i-- > 0;) {
+    const bool row = i + 1 == tensor.shape.size();
+    append(out, own && row ? tensor.format->row_bytes(tensor.shape[i]) : tensor.shape[i]);
+  }
+  append(out, own ? formats::i8.gguf_type : tensor.format->gguf_type);
+}
+
 /// Everything in front of the data, with its padding.
-std::string header_of(const Metadata& metadata, const std::vector<PlannedTensor>& tensors,
+std::string header_of(const Metadata& given, const std::vector<PlannedTensor>& tensors,
                       std::uint64_t alignment) {
+  const Metadata metadata = with_own_types(given, tensors);
   std::string out = "GGUF";
   append(out, std::uint32_t{3});
   append(out, static_cast<std::uint64_t>(tensors.size()));
@@ -84,9 +97,7 @@ std::string header_of(const Metadata& metadata, const std::vector<PlannedTensor>
   std::uint64_t offset = 0;
   for (const PlannedTensor& tensor : tensors) {
     append(out, tensor.name);
-    append(out, static_cast<std::uint32_t>(tensor.shape.size()));
-    for (std::size_t i = tensor.shape.size(); i-- > 0;) append(out, tensor.shape[i]);
-    append(out, tensor.format->gguf_type);
+    append_type(out, tensor);
     append(out, offset);
     offset += round_up(tensor.n_bytes(), alignment);
   }
@@ -107,12 +118,14 @@ std::string complaint(const PlannedTensor& tensor) {
     return fmt::format("its name is longer than the {} bytes that readers of GGUF take", kMaxNameBytes);
   if (tensor.shape.size() > kMaxDims)
     return fmt::format("has {} dimensions; GGUF holds at most {}", tensor.shape.size(), kMaxDims);
-  if (format_of_gguf_type(tensor.format->gguf_type) != tensor.format)
+  if (tensor.format->plain() && !tensor.format->in_gguf())
     return fmt::format("GGUF has no type for {}", tensor.format->name);
+  if (!tensor.format->in_gguf() && tensor.shape.empty())
+    return "a single number needs no format of kerf's own";
   for (const std::uint64_t extent : tensor.shape)
     if (extent == 0) return "has an extent of 0";
   const std::uint64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
-  if (row % tensor.format->block_size != 0)
+  if (!tensor.format->fits(row))
     return fmt::format("rows of {} are not a multiple of {}, the block of {}", row, tensor.format->block_size,
                        tensor.format->name);
   return {};
@@ -135,7 +148,8 @@ Result<void> check_plan(const std::string& where, const std::vector<PlannedTenso
 std::uint64_t PlannedTensor::n_bytes() const noexcept {
   std::uint64_t n = 1;
   for (const std::uint64_t extent : shape) n *= extent;
-  return format->row_bytes(n);
+  const std::uint64_t row = shape.empty() ? 1 : shape.back();
+  return row == 0 ? 0 : n / row * format->row_bytes(row);
 }
 
 std::uint64_t GgufWriter::file_bytes(const Metadata& metadata, const std::vector<PlannedTensor>& tensors) {

@@ -27,11 +27,40 @@ struct Scan {
   const char* reason = nullptr;
 };
 
+/// Where the blocks of a tensor lie.
+class Blocks {
+ public:
+  explicit Blocks(const StoredTensor& tensor)
+      : format_(*tensor.format),
+        row_bytes_(format_.row_bytes(tensor.row_length())),
+        per_row_((row_bytes_ - format_.header_bytes) / format_.block_bytes) {}
+
+  [[nodiscard]] std::uint64_t count(std::uint64_t n_bytes) const noexcept {
+    return n_bytes / row_bytes_ * per_row_;
+  }
+  [[nodiscard]] std::uint64_t offset(std::uint64_t block) const noexcept {
+    if (format_.header_bytes == 0) return block * format_.block_bytes;
+    return block / per_row_ * row_bytes_ + format_.header_bytes + block % per_row_ * format_.block_bytes;
+  }
+  /// Why a block is bad, or nullptr; a bad header is a defect of the first block of its row.
+  [[nodiscard]] const char* defect(const std::uint8_t* bytes, std::uint64_t block) const noexcept {
+    const std::uint8_t* at = bytes + offset(block);
+    if (format_.header_defect != nullptr && block % per_row_ == 0)
+      if (const char* reason = format_.header_defect(at - format_.header_bytes)) return reason;
+    return format_.defect == nullptr ? nullptr : format_.defect(at);
+  }
+
+ private:
+  const Format& format_;
+  std::uint64_t row_bytes_;
+  std::uint64_t per_row_;
+};
+
 /// Asks about each block: the plain way, and the way to locate what a faster one has smelt.
-void scan_blocks(const Format& format, const std::uint8_t* bytes, std::uint64_t begin, std::uint64_t end,
-                 Scan& scan) {
+void scan_blocks(const StoredTensor& tensor, std::uint64_t begin, std::uint64_t end, Scan& scan) {
+  const Blocks blocks(tensor);
   for (std::uint64_t block = begin; block < end; ++block) {
-    const char* reason = format.defect(bytes + block * format.block_bytes);
+    const char* reason = blocks.defect(tensor.bytes.data(), block);
     if (reason == nullptr) continue;
     if (scan.n_bad++ == 0) {
       scan.first_block = block;
@@ -41,27 +70,26 @@ void scan_blocks(const Format& format, const std::uint8_t* bytes, std::uint64_t 
 }
 
 /// Formats of one byte a number: 256 answers, asked for once.
-void scan_bytes(const Format& format, const std::uint8_t* bytes, std::uint64_t begin, std::uint64_t end,
-                Scan& scan) {
+void scan_bytes(const StoredTensor& tensor, std::uint64_t begin, std::uint64_t end, Scan& scan) {
   std::array<std::uint8_t, 256> bad{};
   for (unsigned value = 0; value < 256; ++value) {
     const auto byte = static_cast<std::uint8_t>(value);
-    bad[value] = format.defect(&byte) != nullptr;
+    bad[value] = tensor.format->defect(&byte) != nullptr;
   }
   std::uint64_t n_bad = 0;
-  for (std::uint64_t i = begin; i < end; ++i) n_bad += bad[bytes[i]];
-  if (n_bad != 0) scan_blocks(format, bytes, begin, end, scan);
+  for (std::uint64_t i = begin; i < end; ++i) n_bad += bad[tensor.bytes[i]];
+  if (n_bad != 0) scan_blocks(tensor, begin, end, scan);
 }
 
 /// Wider plain formats: what is bad in them decodes to NaN or infinity (a test holds all of them to that),
 /// and those are found at the speed of memory.
-void scan_numbers(const Format& format, const std::uint8_t* bytes, std::uint64_t begin, std::uint64_t end,
-                  Scan& scan) {
+void scan_numbers(const StoredTensor& tensor, std::uint64_t begin, std::uint64_t end, Scan& scan) {
+  const Format& format = *tensor.format;
   std::array<float, kChunk> numbers;
   for (std::uint64_t first = begin; first < end; first += kChunk) {
     const std::uint64_t n = std::min<std::uint64_t>(kChunk, end - first);
-    format.decode(bytes + first * format.block_bytes, numbers.data(), n);
-    if (any_non_finite(numbers.data(), n)) scan_blocks(format, bytes, first, first + n, scan);
+    format.decode(tensor.bytes.data() + first * format.block_bytes, numbers.data(), n);
+    if (any_non_finite(numbers.data(), n)) scan_blocks(tensor, first, first + n, scan);
   }
 }
 
@@ -75,8 +103,8 @@ std::vector<Piece> cut(const Container& container) {
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < container.tensors.size(); ++i) {
     const StoredTensor& tensor = container.tensors[i];
-    if (tensor.format->defect == nullptr) continue;
-    const std::uint64_t n_blocks = tensor.bytes.size() / tensor.format->block_bytes;
+    if (tensor.format->defect == nullptr && tensor.format->header_defect == nullptr) continue;
+    const std::uint64_t n_blocks = Blocks(tensor).count(tensor.bytes.size());
     const std::uint64_t step = std::max<std::uint64_t>(kPieceBytes / tensor.format->block_bytes, 1);
     for (std::uint64_t begin = 0; begin < n_blocks; begin += step)
       pieces.push_back({i, begin, std::min(n_blocks, begin + step)});
@@ -88,10 +116,10 @@ Scan scan_piece(const StoredTensor& tensor, const Piece& piece) {
   Scan scan;
   const Format& format = *tensor.format;
   const auto how = !format.plain() ? scan_blocks : format.block_bytes == 1 ? scan_bytes : scan_numbers;
-  how(format, tensor.bytes.data(), piece.begin, piece.end, scan);
-  if (tensor.file)
-    tensor.file->release(tensor.bytes.subspan(piece.begin * format.block_bytes,
-                                              (piece.end - piece.begin) * format.block_bytes));
+  how(tensor, piece.begin, piece.end, scan);
+  const Blocks blocks(tensor);
+  const std::uint64_t first = blocks.offset(piece.begin);
+  if (tensor.file) tensor.file->release(tensor.bytes.subspan(first, blocks.offset(piece.end - 1) - first));
   return scan;
 }
 
@@ -99,9 +127,10 @@ TensorDefects first_entry(const StoredTensor& tensor, const Scan& scan) {
   TensorDefects out;
   out.tensor = tensor.name;
   out.format = tensor.format;
-  out.n_blocks = tensor.bytes.size() / tensor.format->block_bytes;
+  const Blocks blocks(tensor);
+  out.n_blocks = blocks.count(tensor.bytes.size());
   out.first_block = scan.first_block;
-  out.first_offset = scan.first_block * tensor.format->block_bytes;
+  out.first_offset = blocks.offset(scan.first_block);
   if (tensor.file) {
     out.file = tensor.file->path().string();
     out.first_offset += static_cast<std::uint64_t>(tensor.bytes.data() - tensor.file->bytes().data());

@@ -24,6 +24,7 @@ constexpr std::size_t kRowStep = 12;
 constexpr std::size_t kLineFloats = 16;
 
 const EncodedRows* encoded_rows(const KernelTable& table, const Format& format) {
+  if (!format.in_gguf()) return nullptr;
   for (std::size_t i = 0; i < table.n_encoded; ++i)
     if (table.encoded[i].gguf_type == format.gguf_type) return &table.encoded[i];
   return nullptr;
@@ -100,7 +101,7 @@ class Product {
 
 void matmul(const KernelTable& table, const WeightView& w, const float* x, std::size_t n_tokens, float* y,
             std::size_t y_stride, ThreadPool& pool) {
-  KERF_CHECK(w.n_cols % w.format->block_size == 0);
+  KERF_CHECK(w.format->fits(w.n_cols));
   if (n_tokens == 0 || w.n_rows == 0) return;
   const Product product(table, w, x, n_tokens, y, y_stride);
   pool.parallel_for(w.n_rows, product.rows_per_piece(pool.size()),

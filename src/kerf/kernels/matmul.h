@@ -15,7 +15,7 @@ struct WeightView {
   const Format* format = nullptr;
   const std::uint8_t* bytes = nullptr;
   std::size_t n_rows = 0;  // R
-  std::size_t n_cols = 0;  // K, a multiple of format->block_size
+  std::size_t n_cols = 0;  // K; format->fits(K)
 };
 
 /// y[t, r] = Σ_k x[t, k] · w[r, k], activations in binary32, for t < n_tokens. Rows of x are w.n_cols floats

@@ -27,17 +27,19 @@ std::vector<float> normal_numbers(std::size_t n, std::uint64_t seed) {
 
 // Normal numbers if the format can write them without a quantizer; else random bytes, preferably such that
 // decode to moderate numbers: a wrong number must not hide behind a far larger neighbour.
-std::vector<std::uint8_t> sound_blocks(const Format& format, std::size_t n_blocks, std::uint64_t seed) {
-  std::vector<std::uint8_t> bytes(n_blocks * format.block_bytes);
-  if (n_blocks == 0) return bytes;
-  if (format.encode_plain != nullptr) {
-    format.encode_plain(normal_numbers(n_blocks, seed).data(), bytes.data(), n_blocks);
+std::vector<std::uint8_t> sound_rows(const Format& format, std::size_t n_rows, std::size_t n_cols,
+                                     std::uint64_t seed) {
+  const std::size_t row_bytes = format.row_bytes(n_cols);
+  std::vector<std::uint8_t> bytes(n_rows * row_bytes);
+  if (format.plain() && format.encode_plain != nullptr) {
+    format.encode_plain(normal_numbers(n_rows * n_cols, seed).data(), bytes.data(), n_rows * n_cols);
     return bytes;
   }
   Rng rng(seed);
   std::vector<float> decoded(format.block_size);
-  const auto largest_below = [&](const std::uint8_t* block, float limit) {
-    format.decode(block, decoded.data(), format.block_size);
+  std::vector<std::uint8_t> trial(format.row_bytes(format.block_size));  // a row of one block
+  const auto largest_below = [&](float limit) {
+    format.decode(trial.data(), decoded.data(), format.block_size);
     float largest = 0;
     for (const float v : decoded) {
       if (!(std::fabs(v) < limit)) return false;
@@ -45,13 +47,19 @@ std::vector<std::uint8_t> sound_blocks(const Format& format, std::size_t n_block
     }
     return largest > 1e-3F;
   };
-  for (std::size_t b = 0; b < n_blocks; ++b) {
-    std::uint8_t* block = bytes.data() + b * format.block_bytes;
-    int tries = 0;
-    do {
-      for (std::size_t i = 0; i < format.block_bytes; ++i) block[i] = static_cast<std::uint8_t>(rng.next());
-      // Wide integers are hardly ever moderate.
-    } while (!largest_below(block, ++tries < 50 ? 1e4F : 1e20F));
+  for (std::size_t r = 0; r < n_rows; ++r) {
+    std::uint8_t* row = bytes.data() + r * row_bytes;
+    for (std::size_t at = format.header_bytes; at < row_bytes; at += format.block_bytes) {
+      const bool first = at == format.header_bytes;
+      int tries = 0;
+      do {
+        for (std::size_t i = first ? 0 : format.header_bytes; i < trial.size(); ++i)
+          trial[i] = static_cast<std::uint8_t>(rng.next());
+        // Wide integers are hardly ever moderate.
+      } while (!largest_below(++tries < 50 ? 1e4F : 1e20F));
+      std::memcpy(row, trial.data(), format.header_bytes);
+      std::memcpy(row + at, trial.data() + format.header_bytes, format.block_bytes);
+    }
   }
   return bytes;
 }
@@ -65,11 +73,10 @@ bool same_numbers(const float* a, const float* b, std::size_t n) {
 // Row lengths around the edges of vectors, in whole blocks.
 std::vector<std::size_t> row_lengths(const Format& format) {
   if (format.plain()) return {1, 7, 8, 15, 16, 17, 31, 33, 64, 100, 172, 576, 1000};
-  return {format.block_size, 2UL * format.block_size, 3UL * format.block_size, 7UL * format.block_size};
-}
-
-std::size_t blocks_of(const Format& format, std::size_t n) {
-  return n / format.block_size;
+  std::vector<std::size_t> lengths;
+  for (const std::size_t n : {1, 2, 3, 7}) lengths.push_back(n * format.block_size);
+  if (format.any_length) lengths.push_back(2 * format.block_size + 1);
+  return lengths;
 }
 
 // --- encoded loops; the checks return the first complaint ---
@@ -95,7 +102,7 @@ std::string check_decode(const EncodedRows& rows, const Format& format) {
 std::string check_matvec(const KernelTable& table, const EncodedRows& rows, const Format& format) {
   for (const std::size_t n_k : row_lengths(format))
     for (const std::size_t n_r : {0, 1, 2, 3, 4, 5, 7, 8, 13}) {
-      const auto bytes = sound_blocks(format, n_r * blocks_of(format, n_k), n_r);
+      const auto bytes = sound_rows(format, n_r, n_k, n_r);
       const auto x = normal_numbers(n_k, 3);
       std::vector<float> w(n_r * n_k);
       for (std::size_t r = 0; r < n_r; ++r)
@@ -151,7 +158,7 @@ TEST(EncodedRows, WrongLoopsAreRefused) {
 
 struct Problem {
   Problem(const Format& format, std::size_t n_rows, std::size_t n_cols, std::size_t n_tokens)
-      : bytes(sound_blocks(format, n_rows * blocks_of(format, n_cols), 11)),
+      : bytes(sound_rows(format, n_rows, n_cols, 11)),
         weight{.format = &format, .bytes = bytes.data(), .n_rows = n_rows, .n_cols = n_cols},
         x(normal_numbers(n_tokens * n_cols, 12)),
         n_tokens(n_tokens) {}

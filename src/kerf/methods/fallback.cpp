@@ -15,7 +15,10 @@ constexpr double kNegligible = 0x1p-24;  // squared error of binary16: what is b
 
 bool is_candidate(const Format& format, const Format& asked, std::uint64_t row_length) {
   const double excess = format.bits_per_weight() - asked.bits_per_weight();
-  return format.grid != nullptr && row_length % format.block_size == 0 && excess >= 0.0 && excess <= 2.0;
+  // What another reader was meant to open stays what it can open.
+  const bool as_readable = format.in_gguf() || !asked.in_gguf();
+  return format.writable() && !format.plain() && as_readable && format.fits(row_length) && excess >= 0.0 &&
+         excess <= 2.0;
 }
 
 /// Rows spread evenly over tensors that are spread evenly over the list.
@@ -35,11 +38,13 @@ Result<std::vector<float>> sample_rows(const ModelSource& source,
   return values;
 }
 
-double nmse_of(const Format& format, const std::vector<float>& x) {
-  std::vector<std::uint8_t> bytes(format.row_bytes(x.size()));
+/// Of rows of n_cols.
+double nmse_of(const Format& format, const std::vector<float>& x, std::size_t n_cols) {
+  const std::size_t n_rows = x.size() / n_cols;
+  std::vector<std::uint8_t> bytes(n_rows * format.row_bytes(n_cols));
   std::vector<float> back(x.size());
-  quantize_row(format, x.data(), nullptr, bytes.data(), x.size());
-  format.decode(bytes.data(), back.data(), x.size());
+  quantize_rows(format, x.data(), nullptr, bytes.data(), n_rows, n_cols);
+  decode_rows(format, bytes.data(), n_rows, n_cols, back.data());
   double error = 0;
   double power = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -57,9 +62,10 @@ Result<const Format*> choose_fallback(const ModelSource& source, const Format& a
   const Format* best = &formats::f16;
   double best_score = std::numeric_limits<double>::infinity();
   for (const Format* format : all_formats()) {
-    if (!is_candidate(*format, asked, samples.front()->row_length())) continue;
-    const double score =
-        std::max(nmse_of(*format, values), kNegligible) * std::exp2(2 * format->bits_per_weight());
+    const std::uint64_t n_cols = samples.front()->row_length();
+    if (!is_candidate(*format, asked, n_cols)) continue;
+    const double score = std::max(nmse_of(*format, values, n_cols), kNegligible) *
+                         std::exp2(2 * format->bits_per_weight(n_cols));
     if (score < best_score) {
       best_score = score;
       best = format;

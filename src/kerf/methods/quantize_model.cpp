@@ -42,8 +42,8 @@ void sum_up(const ModelSource& source, QuantizePlan& plan) {
     const SourceTensor& tensor = source.tensors()[i];
     const std::uint64_t n = tensor.n_elements();
     plan.n_parameters += n;
-    largest = std::max(
-        {largest, plan.tensors[i].n_bytes(), n / tensor.format->block_size * tensor.format->block_bytes});
+    largest = std::max({largest, plan.tensors[i].n_bytes(),
+                        tensor.n_rows() * tensor.format->row_bytes(tensor.row_length())});
     if (tensor.shape.size() < 2) continue;
     asked_bits += plan.assignments[i].asked->bits_per_weight() * static_cast<double>(n);
     asked_numbers += n;

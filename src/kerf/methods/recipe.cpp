@@ -26,7 +26,7 @@ std::string lower(std::string_view text) {
 
 Result<const Format*> writable_format(const std::string& name, std::string option) {
   const Format* format = find_format(name);
-  if (format == nullptr || format->gguf_type == kNoGgufType)
+  if (format == nullptr)
     return fail(ErrorKind::usage, std::move(option),
                 fmt::format("unknown type «{}»; «kerf formats» lists them", name));
   if (!format->writable())
@@ -91,7 +91,8 @@ bool is_quantizable(const SourceTensor& tensor) {
 /// What a tensor that is not quantized is stored as: what it is, but vectors in F32 as readers expect them.
 const Format* kept_format(const SourceTensor& tensor) {
   const bool vector_of_numbers = tensor.shape.size() <= 1 && tensor.format->plain();
-  return vector_of_numbers || tensor.format->gguf_type == kNoGgufType ? &formats::f32 : tensor.format;
+  const bool not_in_gguf = tensor.format->plain() && !tensor.format->in_gguf();
+  return vector_of_numbers || not_in_gguf ? &formats::f32 : tensor.format;
 }
 
 /// «blk.*.attn_q.weight»: tensors of one kind share a fallback.
@@ -139,7 +140,7 @@ class Planner {
     if (!asked.writable())
       return fail(ErrorKind::unsupported, tensor.name,
                   fmt::format("type {} can be read but not written", asked.name));
-    if (tensor.row_length() % asked.block_size == 0) return Assignment{&asked, &asked, {}};
+    if (asked.fits(tensor.row_length())) return Assignment{&asked, &asked, {}};
     std::string reason =
         fmt::format("rows of {} are not a multiple of {}", tensor.row_length(), asked.block_size);
     if (!options_.allow_fallback)

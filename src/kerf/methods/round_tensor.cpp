@@ -46,15 +46,12 @@ KERF_CLONES SquaredError squared_error(const float* x, const float* y, std::size
   return sum;
 }
 
-/// Rounds n finite numbers; `back` receives what a reader will see.
+/// Rounds rows of finite numbers; `back` receives what a reader will see.
 SquaredError round_chunk(const Format& format, const float* x, std::uint8_t* bytes, float* back,
-                         std::size_t n) {
-  if (format.encode_plain != nullptr)
-    format.encode_plain(x, bytes, n);
-  else
-    quantize_row(format, x, nullptr, bytes, n);
-  format.decode(bytes, back, n);
-  return squared_error(x, back, n);
+                         std::size_t n_rows, std::size_t n_cols) {
+  quantize_rows(format, x, nullptr, bytes, n_rows, n_cols);
+  decode_rows(format, bytes, n_rows, n_cols, back);
+  return squared_error(x, back, n_rows * n_cols);
 }
 
 KERF_CLONES bool all_finite(const float* x, std::size_t n) noexcept {
@@ -143,7 +140,8 @@ class TensorRounder {
     KERF_CHECK_OK(source_.read_rows(tensor_, first, n_rows, scratch.x.data()));
     if (!all_finite(scratch.x.data(), n))
       return tl::unexpected<Error>(blame(tensor_, format_, first, scratch, n));
-    const SquaredError sum = round_chunk(format_, scratch.x.data(), bytes, scratch.back.data(), n);
+    const SquaredError sum =
+        round_chunk(format_, scratch.x.data(), bytes, scratch.back.data(), n_rows, tensor_.row_length());
     if (!std::isfinite(sum.error)) return tl::unexpected<Error>(blame(tensor_, format_, first, scratch, n));
     return sum;
   }
@@ -165,7 +163,8 @@ Result<void> copy_bytes(const SourceTensor& tensor, Bytes bytes, GgufWriter& wri
   for (std::size_t begin = 0; begin < bytes.size(); begin += kPiece) {
     const Bytes piece = bytes.subspan(begin, std::min(kPiece, bytes.size() - begin));
     KERF_CHECK_OK(writer.write(piece));
-    if (!advance((begin + piece.size()) / tensor.format->block_bytes * tensor.format->block_size))
+    const double part = static_cast<double>(begin + piece.size()) / static_cast<double>(bytes.size());
+    if (!advance(static_cast<std::uint64_t>(part * static_cast<double>(tensor.n_elements()))))
       return fail(ErrorKind::cancelled, tensor.name, "interrupted; nothing was written");
   }
   return {};
@@ -191,7 +190,7 @@ double seconds_to_round(const Format& format, const std::vector<float>& x) {
   std::vector<std::uint8_t> bytes(format.row_bytes(x.size()));
   std::vector<float> back(x.size());
   const auto begin = std::chrono::steady_clock::now();
-  round_chunk(format, x.data(), bytes.data(), back.data(), x.size());
+  round_chunk(format, x.data(), bytes.data(), back.data(), 1, x.size());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 

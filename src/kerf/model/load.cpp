@@ -75,7 +75,7 @@ Result<std::vector<float>> Loader::vector_if_any(const std::string& name, std::s
 Result<void> Loader::place(const SourceTensor& tensor, Linear& layer) const {
   const std::size_t n_rows = layer.weight.n_rows, n_cols = layer.weight.n_cols;
   if (const std::optional<Bytes> bytes = source_.raw(tensor)) {
-    if (n_cols % tensor.format->block_size != 0 || bytes->size() != tensor.format->row_bytes(n_cols) * n_rows)
+    if (!tensor.format->fits(n_cols) || bytes->size() != tensor.format->row_bytes(n_cols) * n_rows)
       return error(ErrorKind::input, tensor.name,
                    fmt::format("{} bytes are not {} rows of {} in {}", bytes->size(), n_rows, n_cols,
                                tensor.format->name));

@@ -31,7 +31,7 @@ class GgufSource final : public ModelSource {
     KERF_CHECK(first <= tensor.n_rows() && n <= tensor.n_rows() - first);
     const std::uint64_t row_bytes = tensor.format->row_bytes(tensor.row_length());
     const Bytes rows = stored(tensor).bytes.subspan(first * row_bytes, n * row_bytes);
-    tensor.format->decode(rows.data(), dst, n * tensor.row_length());
+    decode_rows(*tensor.format, rows.data(), n, tensor.row_length(), dst);
     return {};
   }
 

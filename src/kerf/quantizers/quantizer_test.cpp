@@ -22,6 +22,11 @@ using testing::AssertionSuccess;
 using Row = std::vector<float>;
 using Quantize = std::function<void(const Format&, const float*, const float*, std::uint8_t*, std::size_t)>;
 
+/// With the default options.
+const Quantize kQuantizeRow = [](const Format& format, const float* x, const float* importance,
+                                 std::uint8_t* dst,
+                                 std::size_t n) { quantize_row(format, x, importance, dst, n); };
+
 constexpr std::size_t kRow = 2560;  // ten blocks of 256: one full batch of blocks and a rest
 
 std::vector<std::uint8_t> bytes_of(const Format& format, const Row& x, const float* importance,
@@ -243,22 +248,22 @@ std::vector<const Format*> formats_with_grid() {
 class QuantizeRow : public testing::TestWithParam<const Format*> {};
 
 TEST_P(QuantizeRow, ErrorOnNormalNumbers) {
-  EXPECT_TRUE(error_on_normal_numbers_is_sound(*GetParam(), quantize_row));
+  EXPECT_TRUE(error_on_normal_numbers_is_sound(*GetParam(), kQuantizeRow));
 }
 TEST_P(QuantizeRow, NeverWorseThanNaive) {
-  EXPECT_TRUE(never_worse_than_naive(*GetParam(), quantize_row));
+  EXPECT_TRUE(never_worse_than_naive(*GetParam(), kQuantizeRow));
 }
 TEST_P(QuantizeRow, FindsItsOwnGridAgain) {
-  EXPECT_TRUE(finds_its_own_grid_again(*GetParam(), quantize_row));
+  EXPECT_TRUE(finds_its_own_grid_again(*GetParam(), kQuantizeRow));
 }
 TEST_P(QuantizeRow, SurvivesExtremes) {
-  EXPECT_TRUE(survives_extremes(*GetParam(), quantize_row));
+  EXPECT_TRUE(survives_extremes(*GetParam(), kQuantizeRow));
 }
 TEST_P(QuantizeRow, ImportanceCounts) {
-  EXPECT_TRUE(importance_counts(*GetParam(), quantize_row));
+  EXPECT_TRUE(importance_counts(*GetParam(), kQuantizeRow));
 }
 TEST_P(QuantizeRow, BlocksAreIndependent) {
-  EXPECT_TRUE(blocks_do_not_depend_on_each_other(*GetParam(), quantize_row));
+  EXPECT_TRUE(blocks_do_not_depend_on_each_other(*GetParam(), kQuantizeRow));
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, QuantizeRow, testing::ValuesIn(formats_with_grid()),
@@ -266,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(Every, QuantizeRow, testing::ValuesIn(formats_with_grid
 
 TEST(QuantizeRowPlain, RoundsEachNumber) {
   const Row x = normal_row(10);
-  const Row y = quantized(formats::bf16, x, quantize_row);
+  const Row y = quantized(formats::bf16, x, kQuantizeRow);
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_LE(std::fabs(x[i] - y[i]), std::fabs(x[i]) / 256);
 }
 
@@ -301,8 +306,8 @@ TEST(QuantizeRowBytes, AreTheSameOnEveryMachine) {
     return w;
   }();
   for (const auto& [format, pin] : pins) {
-    auto bytes = bytes_of(*format, x, nullptr, quantize_row);
-    const auto weighted = bytes_of(*format, x, importance.data(), quantize_row);
+    auto bytes = bytes_of(*format, x, nullptr, kQuantizeRow);
+    const auto weighted = bytes_of(*format, x, importance.data(), kQuantizeRow);
     bytes.insert(bytes.end(), weighted.begin(), weighted.end());
     EXPECT_EQ(fnv1a(bytes), pin) << format->name << std::hex << " 0x" << fnv1a(bytes);
   }
