@@ -130,6 +130,34 @@ def gguf_alignment() -> None:
            "input", "offset 32 is not a multiple of the alignment 64")
 
 
+def gguf_own_types() -> None:
+    """Tensors of bytes that metadata declares to be in a format of kerf's own: here one of 2 rows of 40 bytes."""
+    strings = lambda *texts: array(KV_STRING, len(texts), b"".join(map(text, texts)))
+    columns = lambda *n: array(KV_U64, len(n), b"".join(map(u64, n)))
+
+    def one(name: str, message: str, kind: str = "input", *, names=strings(b"t"), formats=strings(b"NVFP4_ROW"),
+            cols=columns(64), dims=(40, 2), stored: int = 24) -> None:
+        keys = [key(b"kerf.tensor.names", KV_ARRAY, names), key(b"kerf.tensor.formats", KV_ARRAY, formats)]
+        keys += [key(b"kerf.tensor.columns", KV_ARRAY, cols)] if cols else []
+        expect(f"gguf/own_{name}.gguf", gguf(tuple(keys), (tensor(dims=dims, kind=stored),), bytes(320)), kind, message)
+
+    one("counts_differ", "have 1, 1 and 2 entries", cols=columns(64, 64))
+    one("formats_missing", "have 1, 0 and 1 entries", formats=strings())
+    one("columns_missing", "«kerf.tensor.columns»", "not_found", cols=b"")
+    one("columns_are_floats", "«kerf.tensor.columns»", cols=array(6, 1, struct.pack("<f", 64)))
+    one("unknown_format", "kerf's format «NVFP5», which this kerf does not know", "unsupported", formats=strings(b"NVFP5"))
+    one("tensor_missing", "«u»: is named in «kerf.tensor.names», but not in the file", names=strings(b"u"))
+    one("named_twice", "is not stored as bytes", names=strings(b"t", b"t"), formats=strings(b"NVFP4_ROW", b"NVFP4_ROW"),
+        cols=columns(64, 64))
+    one("not_bytes", "is not stored as bytes", stored=F32)
+    one("scalar", "is not stored as bytes", dims=())
+    one("columns_zero", "rows of 40 bytes do not hold 0 numbers", cols=columns(0))
+    one("columns_too_many", "rows of 40 bytes do not hold 65 numbers", cols=columns(65))
+    one("columns_too_few", "rows of 76 bytes do not hold 64 numbers", dims=(76, 2))
+    one("columns_wrap", "do not hold 18446744073709551615 numbers", cols=columns(U64_MAX))
+    one("columns_wrap_to_row", "do not hold", cols=columns(2**63 + 64))
+
+
 def gguf_tensors() -> None:
     def one(name: str, entry: bytes | tuple, message: str, kind: str = "input", data: bytes = DATA) -> None:
         expect(f"gguf/{name}.gguf", gguf((), entry if isinstance(entry, tuple) else (entry,), data), kind, message)
@@ -349,7 +377,7 @@ def main() -> None:
     for part in ("gguf", "safetensors", "folder", "stranger", "seed"):
         shutil.rmtree(ROOT / part, ignore_errors=True)
     (ROOT / "gguf").mkdir(parents=True)
-    for build in (gguf_header, gguf_keys, gguf_alignment, gguf_tensors, gguf_shards, safetensors_files, folders, strangers, seeds):
+    for build in (gguf_header, gguf_keys, gguf_alignment, gguf_own_types, gguf_tensors, gguf_shards, safetensors_files, folders, strangers, seeds):
         build()
     (ROOT / "expected.tsv").write_text("".join("\t".join(line) + "\n" for line in EXPECTED))
 

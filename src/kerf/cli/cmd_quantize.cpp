@@ -47,6 +47,9 @@ int run(const std::vector<std::string>& arguments) {
       app.add_option("--types-like", like, "give each tensor the type it has in this other file");
   app.add_flag("--pure", request.recipe.pure,
                "the output matrix gets the type too, instead of at least Q6_K");
+  app.add_option("--effort", request.recipe.effort, "how long to search for each block: 0 fast … 3 thorough")
+      ->check(CLI::Range(0, 3))
+      ->capture_default_str();
   app.add_flag("--no-fallback", no_fallback, "refuse when a row does not fit its type");
   app.add_flag("--dry-run", request.dry_run, "say size, memory and time; write nothing");
   return invocation.run(arguments, [&]() -> Result<void> {

@@ -81,7 +81,7 @@ double expected_seconds(const ModelSource& source, const QuantizePlan& plan, con
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const Format* format = plan.tensors[i].format;
     auto [place, is_new] = seconds_per_number.try_emplace(format, 0);
-    if (is_new) place->second = seconds_to_round(*format, x) / kNumbers;
+    if (is_new) place->second = seconds_to_round(*format, {plan.recipe.effort}, x) / kNumbers;
     seconds += place->second * static_cast<double>(source.tensors()[i].n_elements()) / pool.size();
   }
   return seconds;
@@ -101,7 +101,8 @@ Result<std::vector<TensorReport>> write_quantized(const ModelSource& source, con
       progress.advance(done + numbers, tensor.name);
       return !progress.cancelled();
     };
-    KERF_TRY(report.nmse, round_tensor(source, tensor, *plan.tensors[i].format, writer, pool, advance));
+    KERF_TRY(report.nmse, round_tensor(source, tensor, *plan.tensors[i].format, {plan.recipe.effort}, writer,
+                                       pool, advance));
     source.release(tensor);
     done += tensor.n_elements();
     reports.push_back(std::move(report));

@@ -47,9 +47,9 @@ KERF_CLONES SquaredError squared_error(const float* x, const float* y, std::size
 }
 
 /// Rounds rows of finite numbers; `back` receives what a reader will see.
-SquaredError round_chunk(const Format& format, const float* x, std::uint8_t* bytes, float* back,
-                         std::size_t n_rows, std::size_t n_cols) {
-  quantize_rows(format, x, nullptr, bytes, n_rows, n_cols);
+SquaredError round_chunk(const Format& format, const QuantizeOptions& options, const float* x,
+                         std::uint8_t* bytes, float* back, std::size_t n_rows, std::size_t n_cols) {
+  quantize_rows(format, x, nullptr, bytes, n_rows, n_cols, options);
   decode_rows(format, bytes, n_rows, n_cols, back);
   return squared_error(x, back, n_rows * n_cols);
 }
@@ -87,10 +87,12 @@ Error blame(const SourceTensor& tensor, const Format& format, std::uint64_t firs
 
 class TensorRounder {
  public:
-  TensorRounder(const ModelSource& source, const SourceTensor& tensor, const Format& format, ThreadPool& pool)
+  TensorRounder(const ModelSource& source, const SourceTensor& tensor, const Format& format,
+                const QuantizeOptions& options, ThreadPool& pool)
       : source_(source),
         tensor_(tensor),
         format_(format),
+        options_(options),
         pool_(pool),
         row_bytes_(format.row_bytes(tensor.row_length())),
         chunk_rows_(std::max<std::uint64_t>(1, kChunkNumbers / tensor.row_length())),
@@ -140,8 +142,8 @@ class TensorRounder {
     KERF_CHECK_OK(source_.read_rows(tensor_, first, n_rows, scratch.x.data()));
     if (!all_finite(scratch.x.data(), n))
       return tl::unexpected<Error>(blame(tensor_, format_, first, scratch, n));
-    const SquaredError sum =
-        round_chunk(format_, scratch.x.data(), bytes, scratch.back.data(), n_rows, tensor_.row_length());
+    const SquaredError sum = round_chunk(format_, options_, scratch.x.data(), bytes, scratch.back.data(),
+                                         n_rows, tensor_.row_length());
     if (!std::isfinite(sum.error)) return tl::unexpected<Error>(blame(tensor_, format_, first, scratch, n));
     return sum;
   }
@@ -149,6 +151,7 @@ class TensorRounder {
   const ModelSource& source_;
   const SourceTensor& tensor_;
   const Format& format_;
+  const QuantizeOptions& options_;
   ThreadPool& pool_;
   std::uint64_t row_bytes_;
   std::uint64_t chunk_rows_;
@@ -173,7 +176,8 @@ Result<void> copy_bytes(const SourceTensor& tensor, Bytes bytes, GgufWriter& wri
 }  // namespace
 
 Result<double> round_tensor(const ModelSource& source, const SourceTensor& tensor, const Format& format,
-                            GgufWriter& writer, ThreadPool& pool, FunctionRef<bool(std::uint64_t)> advance) {
+                            const QuantizeOptions& options, GgufWriter& writer, ThreadPool& pool,
+                            FunctionRef<bool(std::uint64_t)> advance) {
   if (&format == tensor.format)
     if (const std::optional<Bytes> bytes = source.raw(tensor)) {
       KERF_CHECK_OK(copy_bytes(tensor, *bytes, writer, advance));
@@ -182,15 +186,15 @@ Result<double> round_tensor(const ModelSource& source, const SourceTensor& tenso
   if (!format.writable())
     return fail(ErrorKind::unsupported, tensor.name,
                 fmt::format("type {} can be read but not written", format.name));
-  return TensorRounder(source, tensor, format, pool).run(writer, advance);
+  return TensorRounder(source, tensor, format, options, pool).run(writer, advance);
 }
 
-double seconds_to_round(const Format& format, const std::vector<float>& x) {
+double seconds_to_round(const Format& format, const QuantizeOptions& options, const std::vector<float>& x) {
   if (!format.writable()) return 0;
   std::vector<std::uint8_t> bytes(format.row_bytes(x.size()));
   std::vector<float> back(x.size());
   const auto begin = std::chrono::steady_clock::now();
-  round_chunk(format, x.data(), bytes.data(), back.data(), 1, x.size());
+  round_chunk(format, options, x.data(), bytes.data(), back.data(), 1, x.size());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 

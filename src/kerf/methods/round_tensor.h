@@ -9,6 +9,7 @@
 #include "kerf/base/threads.h"
 #include "kerf/io/gguf.h"
 #include "kerf/model/source.h"
+#include "kerf/quantizers/quantizer.h"
 
 namespace kerf {
 
@@ -19,9 +20,10 @@ inline constexpr std::uint64_t kSlabBytesLimit = 24 << 20;
 /// already have the format are copied. `advance(numbers done)` returns false to stop. Returns
 /// ‖W − Ŵ‖² / ‖W‖². Errors: numeric (NaN, infinity, beyond the format's range), cancelled, those of writing.
 Result<double> round_tensor(const ModelSource& source, const SourceTensor& tensor, const Format& format,
-                            GgufWriter& writer, ThreadPool& pool, FunctionRef<bool(std::uint64_t)> advance);
+                            const QuantizeOptions& options, GgufWriter& writer, ThreadPool& pool,
+                            FunctionRef<bool(std::uint64_t)> advance);
 
 /// Seconds that one thread needs to round and check `x`.
-double seconds_to_round(const Format& format, const std::vector<float>& x);
+double seconds_to_round(const Format& format, const QuantizeOptions& options, const std::vector<float>& x);
 
 }  // namespace kerf

@@ -54,12 +54,14 @@ class RowSearch {
         options_(options),
         x_(x),
         n_(n),
-        importance_(importance),
+        n_padded_(round_up(n, inner_.block_size)),
         weight_(n, 1.0F),
-        scaled_(n),
-        back_(n),
+        scaled_(n_padded_),
+        back_(n_padded_),
         bytes_(format.row_bytes(n)) {
     if (importance != nullptr) weigh(importance);
+    if (importance != nullptr || n_padded_ != n) inner_weight_ = weight_;
+    if (!inner_weight_.empty()) inner_weight_.resize(n_padded_, 0.0F);
     for (std::size_t i = 0; i < n; ++i) largest_ = std::max(largest_, std::fabs(x[i]));
   }
 
@@ -91,7 +93,10 @@ class RowSearch {
     const float scale = formats::store_row_scale(rule_.type, wanted, bytes_.data());
     const double inverse = scale == 0.0F ? 0.0 : 1.0 / scale;  // of a tiny scale: beyond binary32
     for (std::size_t i = 0; i < n_; ++i) scaled_[i] = static_cast<float>(x_[i] * inverse);
-    quantize_row(inner_, scaled_.data(), importance_, bytes_.data() + format_.header_bytes, n_, options_);
+    // The end of a block that is not used: numbers without weight that do not stretch the range.
+    std::fill(scaled_.begin() + static_cast<std::ptrdiff_t>(n_), scaled_.end(), scaled_[n_ - 1]);
+    quantize_row(inner_, scaled_.data(), inner_weight_.empty() ? nullptr : inner_weight_.data(),
+                 bytes_.data() + format_.header_bytes, n_padded_, options_);
     format_.decode(bytes_.data(), back_.data(), n_);
     double error = 0;
     for (std::size_t i = 0; i < n_; ++i) {
@@ -108,7 +113,7 @@ class RowSearch {
 
   /// The scale that suits the best codes so far, and codes for that; false when nothing improves.
   bool refit() noexcept {
-    inner_.decode(best_ + format_.header_bytes, back_.data(), n_);
+    inner_.decode(best_ + format_.header_bytes, back_.data(), n_padded_);
     const Fit fit = fit_scale(x_, back_.data(), weight_.data(), n_);
     if (!(fit.yy > 0) || !(fit.xy > 0)) return false;
     const auto wanted = static_cast<float>(fit.xy / fit.yy);
@@ -121,8 +126,9 @@ class RowSearch {
   const QuantizeOptions& options_;
   const float* x_;
   std::size_t n_;
-  const float* importance_;
+  std::size_t n_padded_;  ///< to whole blocks
   std::vector<float> weight_;
+  std::vector<float> inner_weight_;  ///< [n_padded_], or empty: all alike
   std::vector<float> scaled_;
   std::vector<float> back_;
   std::vector<std::uint8_t> bytes_;
