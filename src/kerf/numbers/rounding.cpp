@@ -9,20 +9,20 @@ namespace {
 
 using Kind = ScalarFormat::Kind;
 
-constexpr RoundingMode kModes[] = {
-    {Rounding::nearest_even, "nearest-even"},
-    {Rounding::nearest_away, "nearest-away"},
-    {Rounding::nearest_up, "nearest-up"},
-    {Rounding::toward_zero, "toward-zero"},
-    {Rounding::floor, "floor"},
-    {Rounding::ceil, "ceil"},
-    {Rounding::stochastic, "stochastic"},
+constexpr NamedRounding kModes[] = {
+    {RoundingMode::nearest_even, "nearest-even"},
+    {RoundingMode::nearest_away, "nearest-away"},
+    {RoundingMode::nearest_up, "nearest-up"},
+    {RoundingMode::toward_zero, "toward-zero"},
+    {RoundingMode::floor, "floor"},
+    {RoundingMode::ceil, "ceil"},
+    {RoundingMode::stochastic, "stochastic"},
 };
 
 /// Directed rounding stops at the largest number instead of overflowing (IEEE 754 §7.4).
-bool stops_at_largest(Rounding rounding, bool negative) {
-  return rounding == Rounding::toward_zero || (rounding == Rounding::floor && !negative) ||
-         (rounding == Rounding::ceil && negative);
+bool stops_at_largest(RoundingMode rounding, bool negative) {
+  return rounding == RoundingMode::toward_zero || (rounding == RoundingMode::floor && !negative) ||
+         (rounding == RoundingMode::ceil && negative);
 }
 
 std::uint64_t nearest_end(const ScalarFormat& format, bool negative) {
@@ -83,10 +83,10 @@ Encoded encode_power_of_two(const ScalarFormat& format, const ExactNumber& x, co
   const bool exact = unit.numerator == unit.denominator;
   const auto beyond_sqrt2 = compare(unit * unit, ExactNumber::dyadic(false, 2, 0)) > 0;
   bool up = beyond_sqrt2;
-  if (options.rounding == Rounding::ceil) up = true;
-  if (options.rounding == Rounding::floor || options.rounding == Rounding::toward_zero) up = false;
-  if (options.rounding == Rounding::stochastic)  // with the probability that keeps the mean: unit − 1
-    up = rounds_up(split_at(unit, 0), false, Rounding::stochastic, options.random);
+  if (options.rounding == RoundingMode::ceil) up = true;
+  if (options.rounding == RoundingMode::floor || options.rounding == RoundingMode::toward_zero) up = false;
+  if (options.rounding == RoundingMode::stochastic)  // with the probability that keeps the mean: unit − 1
+    up = rounds_up(split_at(unit, 0), false, RoundingMode::stochastic, options.random);
   const bool rounded_up = !exact && up;
   exponent += rounded_up ? 1 : 0;
   const int biased = exponent + format.bias;
@@ -103,12 +103,12 @@ Encoded encode_plus_minus_one(const ExactNumber& x, const EncodeOptions& options
   const ExactNumber minus_one = ExactNumber::dyadic(true, 1, 0);
   const bool beyond = compare(x, one) > 0 || compare(x, minus_one) < 0;
   bool high = !x.negative || x.is_zero();
-  if (!beyond && options.rounding == Rounding::floor) high = compare(x, one) == 0;
-  if (!beyond && options.rounding == Rounding::ceil) high = compare(x, minus_one) > 0;
-  if (!beyond && options.rounding == Rounding::stochastic) {
+  if (!beyond && options.rounding == RoundingMode::floor) high = compare(x, one) == 0;
+  if (!beyond && options.rounding == RoundingMode::ceil) high = compare(x, minus_one) > 0;
+  if (!beyond && options.rounding == RoundingMode::stochastic) {
     const ExactNumber share = (x - minus_one).scaled(-1);  // of the way from −1 to 1
     high = share.numerator == share.denominator ||
-           rounds_up(split_at(share, 0), false, Rounding::stochastic, options.random);
+           rounds_up(split_at(share, 0), false, RoundingMode::stochastic, options.random);
   }
   return {.bits = high ? 1 : 0, .fate = beyond ? Fate::saturated : Fate::in_range};
 }
@@ -137,11 +137,11 @@ Encoded encode_fixed_point(const ScalarFormat& format, const ExactNumber& x, con
 
 }  // namespace
 
-std::span<const RoundingMode> all_rounding_modes() noexcept {
+std::span<const NamedRounding> all_rounding_modes() noexcept {
   return kModes;
 }
 
-std::string_view name_of(Rounding rounding) noexcept {
+std::string_view name_of(RoundingMode rounding) noexcept {
   return kModes[static_cast<std::size_t>(rounding)].name;
 }
 
@@ -158,31 +158,31 @@ Split split_at(const ExactNumber& x, int last_place) {
       std::move(kept), {ExactNumber::Kind::finite, false, std::move(rest), places.denominator}, last_place};
 }
 
-bool rounds_up(const Split& split, bool negative, Rounding rounding, std::uint64_t random) {
+bool rounds_up(const Split& split, bool negative, RoundingMode rounding, std::uint64_t random) {
   const Remainder remainder = split.remainder();
   if (remainder == Remainder::none) return false;
   const bool beyond_half = remainder == Remainder::above_half;
   const bool tie = remainder == Remainder::half;
   switch (rounding) {
-    case Rounding::nearest_even:
+    case RoundingMode::nearest_even:
       return beyond_half || (tie && split.kept.bit(0));
-    case Rounding::nearest_away:
+    case RoundingMode::nearest_away:
       return beyond_half || tie;
-    case Rounding::nearest_up:
+    case RoundingMode::nearest_up:
       return beyond_half || (tie && !negative);
-    case Rounding::toward_zero:
+    case RoundingMode::toward_zero:
       return false;
-    case Rounding::floor:
+    case RoundingMode::floor:
       return negative;
-    case Rounding::ceil:
+    case RoundingMode::ceil:
       return !negative;
-    case Rounding::stochastic:
+    case RoundingMode::stochastic:
       return Natural{random} * split.rest.denominator < split.rest.numerator << 64;
   }
   return false;
 }
 
-ExactNumber round_to_integer(const ExactNumber& x, Rounding rounding, std::uint64_t random) {
+ExactNumber round_to_integer(const ExactNumber& x, RoundingMode rounding, std::uint64_t random) {
   const Split split = split_at(x, 0);
   const bool up = rounds_up(split, x.negative, rounding, random);
   return {ExactNumber::Kind::finite, x.negative, split.kept + Natural{up ? 1U : 0U}, 1};

@@ -11,7 +11,7 @@
 
 namespace kerf {
 
-enum class Rounding : std::uint8_t {
+enum class RoundingMode : std::uint8_t {
   nearest_even,  ///< ties to the number whose last digit is even
   nearest_away,  ///< ties away from zero
   nearest_up,    ///< ties towards +∞: ⌊x + ½⌋
@@ -21,12 +21,13 @@ enum class Rounding : std::uint8_t {
   stochastic  ///< up with the probability of the part that is cut off
 };
 
-struct RoundingMode {
-  Rounding rounding;
-  std::string_view name;  ///< as people type it: «nearest-even»
+/// A mode and how people type it.
+struct NamedRounding {
+  RoundingMode rounding;
+  std::string_view name;  ///< «nearest-even»
 };
-[[nodiscard]] std::span<const RoundingMode> all_rounding_modes() noexcept;
-[[nodiscard]] std::string_view name_of(Rounding rounding) noexcept;
+[[nodiscard]] std::span<const NamedRounding> all_rounding_modes() noexcept;
+[[nodiscard]] std::string_view name_of(RoundingMode rounding) noexcept;
 
 /// Where the part that is cut off lies between two neighbouring numbers.
 enum class Remainder : std::uint8_t { none, below_half, half, above_half };
@@ -43,13 +44,15 @@ struct Split {
 
 /// Whether the magnitude `split` of a number of that sign is rounded up. `random` decides stochastic
 /// rounding: its 64 bits are a fraction of 1 to which the rest is compared.
-[[nodiscard]] bool rounds_up(const Split& split, bool negative, Rounding rounding, std::uint64_t random = 0);
+[[nodiscard]] bool rounds_up(const Split& split, bool negative, RoundingMode rounding,
+                             std::uint64_t random = 0);
 
 /// x rounded to a whole number. x is finite.
-[[nodiscard]] ExactNumber round_to_integer(const ExactNumber& x, Rounding rounding, std::uint64_t random = 0);
+[[nodiscard]] ExactNumber round_to_integer(const ExactNumber& x, RoundingMode rounding,
+                                           std::uint64_t random = 0);
 
 struct EncodeOptions {
-  Rounding rounding = Rounding::nearest_even;
+  RoundingMode rounding = RoundingMode::nearest_even;
   std::optional<Overflow> overflow = {};  ///< otherwise the format's own
   std::uint64_t random = 0;               ///< for stochastic rounding
 };

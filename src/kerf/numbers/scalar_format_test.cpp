@@ -48,13 +48,13 @@ std::string back(std::string_view format, std::string_view x, const EncodeOption
 
 TEST(Rounding, TiesOfEveryMode) {
   const char* ties[] = {"0.5", "1.5", "2.5", "-0.5", "-1.5", "-2.5"};
-  const std::map<Rounding, std::vector<std::string>> expected = {
-      {Rounding::nearest_even, {"0", "2", "2", "-0", "-2", "-2"}},
-      {Rounding::nearest_away, {"1", "2", "3", "-1", "-2", "-3"}},
-      {Rounding::nearest_up, {"1", "2", "3", "-0", "-1", "-2"}},
-      {Rounding::toward_zero, {"0", "1", "2", "-0", "-1", "-2"}},
-      {Rounding::floor, {"0", "1", "2", "-1", "-2", "-3"}},
-      {Rounding::ceil, {"1", "2", "3", "-0", "-1", "-2"}}};
+  const std::map<RoundingMode, std::vector<std::string>> expected = {
+      {RoundingMode::nearest_even, {"0", "2", "2", "-0", "-2", "-2"}},
+      {RoundingMode::nearest_away, {"1", "2", "3", "-1", "-2", "-3"}},
+      {RoundingMode::nearest_up, {"1", "2", "3", "-0", "-1", "-2"}},
+      {RoundingMode::toward_zero, {"0", "1", "2", "-0", "-1", "-2"}},
+      {RoundingMode::floor, {"0", "1", "2", "-1", "-2", "-3"}},
+      {RoundingMode::ceil, {"1", "2", "3", "-0", "-1", "-2"}}};
   for (const auto& [rounding, values] : expected)
     for (std::size_t i = 0; i < values.size(); ++i)
       EXPECT_EQ(exact_decimal(round_to_integer(number(ties[i]), rounding)), values[i])
@@ -68,8 +68,8 @@ TEST(FixedPoint, KnownVectors) {
   EXPECT_EQ(bits_of("Q5.3", "25.125"), 0b011001001U);
   EXPECT_EQ(exact_decimal(*decode(format_named("UQ5.3"), highest_bits(format_named("UQ5.3")))), "31.875");
   EXPECT_EQ(bits_of("UQ5.2", "25.125"), 100U);
-  EXPECT_EQ(bits_of("UQ5.2", "25.125", {.rounding = Rounding::nearest_away}), 101U);
-  EXPECT_EQ(back("UQ5.2", "25.125", {.rounding = Rounding::nearest_away}), "25.25");
+  EXPECT_EQ(bits_of("UQ5.2", "25.125", {.rounding = RoundingMode::nearest_away}), 101U);
+  EXPECT_EQ(back("UQ5.2", "25.125", {.rounding = RoundingMode::nearest_away}), "25.25");
   EXPECT_EQ(back("Q3.4", "25.125"), "7.9375");
   EXPECT_EQ(back("Q3.4", "-25.125"), "-8");
   EXPECT_EQ(back("UQ5.3", "-1"), "0");
@@ -182,9 +182,9 @@ TEST(ScalarFormat, OverflowPolicies) {
   EXPECT_EQ(back("fp32", "1e5000"), "inf");
   EXPECT_EQ(encode(format_named("fp16"), number("65519"), saturate).fate, Fate::in_range);
   // Directed rounding does not overflow towards the inside.
-  EXPECT_EQ(back("fp16", "1e9", {.rounding = Rounding::toward_zero}), "65504");
-  EXPECT_EQ(back("fp16", "-1e9", {.rounding = Rounding::ceil}), "-65504");
-  EXPECT_EQ(back("fp16", "65505", {.rounding = Rounding::ceil}), "inf");
+  EXPECT_EQ(back("fp16", "1e9", {.rounding = RoundingMode::toward_zero}), "65504");
+  EXPECT_EQ(back("fp16", "-1e9", {.rounding = RoundingMode::ceil}), "-65504");
+  EXPECT_EQ(back("fp16", "65505", {.rounding = RoundingMode::ceil}), "inf");
   for (const char* name : {"e2m1", "e2m3", "int4", "ternary", "Q8.8"})
     EXPECT_FALSE(encode(format_named(name), ExactNumber::nan()).bits.has_value()) << name;
 }
@@ -253,7 +253,7 @@ TEST_P(SmallFormat, NeighboursAscendFromLowestToHighest) {
 }
 
 /// The definition: the neighbour that the mode names, found by comparing with the neighbours themselves.
-ExactNumber rounded_by_definition(const ScalarFormat& format, const ExactNumber& x, Rounding rounding) {
+ExactNumber rounded_by_definition(const ScalarFormat& format, const ExactNumber& x, RoundingMode rounding) {
   Ordinal low = *ordinal_of(format, lowest_bits(format));
   Ordinal high = *ordinal_of(format, highest_bits(format));
   const auto value = [&](Ordinal ordinal) { return *decode(format, bits_of_ordinal(format, ordinal)); };
@@ -270,19 +270,19 @@ ExactNumber rounded_by_definition(const ScalarFormat& format, const ExactNumber&
   const ExactNumber& inner = x.negative ? up : down;
   const ExactNumber& outer = x.negative ? down : up;
   switch (rounding) {
-    case Rounding::floor:
+    case RoundingMode::floor:
       return down;
-    case Rounding::ceil:
+    case RoundingMode::ceil:
       return up;
-    case Rounding::toward_zero:
+    case RoundingMode::toward_zero:
       return inner;
     default:
       break;
   }
   if (nearer < 0) return up;
   if (nearer > 0) return down;
-  if (rounding == Rounding::nearest_up) return up;
-  if (rounding == Rounding::nearest_away) return outer;
+  if (rounding == RoundingMode::nearest_up) return up;
+  if (rounding == RoundingMode::nearest_away) return outer;
   return low % 2 == 0 ? down : up;
 }
 
@@ -299,8 +299,8 @@ TEST_P(SmallFormat, RoundsAsDefined) {
     // down + (up − down) · part / 8; 4/8 is the tie
     const ExactNumber part = ExactNumber::dyadic(true, rng.below(9), -3);
     const ExactNumber x = down - (up - down) * part;
-    for (const RoundingMode& mode : all_rounding_modes()) {
-      if (mode.rounding == Rounding::stochastic) continue;
+    for (const NamedRounding& mode : all_rounding_modes()) {
+      if (mode.rounding == RoundingMode::stochastic) continue;
       const Encoded encoded = encode(format, x, {mode.rounding, Overflow::saturate});
       const ExactNumber expected = rounded_by_definition(format, x, mode.rounding);
       ASSERT_TRUE(compare(*decode(format, *encoded.bits), expected) == 0)
@@ -327,7 +327,7 @@ TEST(Rounding, StochasticKeepsTheMean) {
       double sum = 0;
       constexpr int kTrials = 20000;
       for (int trial = 0; trial < kTrials; ++trial) {
-        const Encoded encoded = encode(format, number(x), {Rounding::stochastic, {}, rng.next()});
+        const Encoded encoded = encode(format, number(x), {RoundingMode::stochastic, {}, rng.next()});
         sum += decode(format, *encoded.bits)->to_double();
       }
       const double step = format.name == "int1" ? 2 : format.name == "e8m0" ? 0.5 : 1;
@@ -340,9 +340,9 @@ TEST(Rounding, StochasticKeepsTheMean) {
 TEST(E8m0, RoundsTheLogarithmExactly) {
   EXPECT_EQ(bits_of("e8m0", "1.41421356237309504"), 127U);
   EXPECT_EQ(bits_of("e8m0", "1.41421356237309505"), 128U);
-  EXPECT_EQ(bits_of("e8m0", "7.9", {.rounding = Rounding::floor}), 129U);
-  EXPECT_EQ(bits_of("e8m0", "4.1", {.rounding = Rounding::ceil}), 130U);
-  EXPECT_EQ(bits_of("e8m0", "4", {.rounding = Rounding::ceil}), 129U);
+  EXPECT_EQ(bits_of("e8m0", "7.9", {.rounding = RoundingMode::floor}), 129U);
+  EXPECT_EQ(bits_of("e8m0", "4.1", {.rounding = RoundingMode::ceil}), 130U);
+  EXPECT_EQ(bits_of("e8m0", "4", {.rounding = RoundingMode::ceil}), 129U);
   for (const char* x : {"0", "-3", "1e-300", "-inf"}) EXPECT_EQ(bits_of("e8m0", x), 0U) << x;
   EXPECT_EQ(bits_of("e8m0", "1e300"), 254U);
   EXPECT_EQ(bits_of("e8m0", "1e300", {.overflow = Overflow::infinity}), 255U);
