@@ -1,0 +1,97 @@
+#include "kerf/study/candidate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "kerf/quantizers/quantizer.h"
+
+namespace kerf::study {
+namespace {
+
+/// A registered format filled by quantize_row().
+class FormatCandidate final : public Candidate {
+ public:
+  explicit FormatCandidate(const Format& format) : format_(format) {}
+
+  [[nodiscard]] std::string_view name() const noexcept override { return format_.name; }
+  [[nodiscard]] std::string_view summary() const noexcept override { return format_.summary; }
+  [[nodiscard]] Family family() const noexcept override;
+  [[nodiscard]] bool fits(std::size_t row_length) const noexcept override {
+    return row_length % format_.block_size == 0;
+  }
+  Result<double> round_row(const float* x, float* back, std::size_t n) const override {
+    std::vector<std::uint8_t> bytes(format_.row_bytes(n));
+    quantize_row(format_, x, nullptr, bytes.data(), n);
+    format_.decode(bytes.data(), back, n);
+    return 8.0 * static_cast<double>(bytes.size());
+  }
+  [[nodiscard]] const Format* format() const noexcept override { return &format_; }
+
+ private:
+  const Format& format_;
+};
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// By the field's names, which say more than the layout: Q4_0, Q4_K, IQ4_XS, TQ2_0, MXFP4.
+Family FormatCandidate::family() const noexcept {
+  const std::string_view name = format_.name;
+  if (is_one_of(name, {"F32", "F16", "BF16"})) return Family::plain;
+  if (name.starts_with("IQ")) return Family::codebook;
+  if (name.starts_with("TQ") || name == "Q1_0" || name == "Q2_0") return Family::ternary;
+  if (name.starts_with("MX") || name.starts_with("NVFP") || name.starts_with("F")) return Family::small_float;
+  if (name.starts_with("Q")) return name.ends_with("_K") ? Family::k_quant : Family::legacy;
+  return format_.grid != nullptr && !format_.grid->uniform ? Family::table : Family::group;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return out;
+}
+
+}  // namespace
+
+std::string_view name_of(Family family) noexcept {
+  static constexpr std::array<std::string_view, kFamilies> kNames = {
+      "plain",        "Q_0 and Q_1", "K-quants", "IQ",      "ternary and binary",
+      "small floats", "groups",      "tables",   "mappings"};
+  return kNames[static_cast<std::size_t>(family)];
+}
+
+Candidates all_candidates() {
+  Candidates out;
+  for (const Format* format : all_formats())
+    if (format->writable()) out.push_back(std::make_shared<FormatCandidate>(*format));
+  return out;
+}
+
+Result<Candidates> find_candidates(const std::vector<std::string>& names) {
+  Candidates all = all_candidates();
+  if (names.empty()) return all;
+  std::vector<bool> wanted(all.size());
+  for (const std::string& name : names) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& candidate) {
+      return upper(candidate->name()) == upper(name);
+    });
+    if (found == all.end()) {
+      if (find_format(name) != nullptr)
+        return fail(ErrorKind::usage, "--format", fmt::format("{} can be read but not written", upper(name)));
+      return fail(ErrorKind::usage, "--format",
+                  fmt::format("there is no format «{}»; «kerf formats» lists them", name));
+    }
+    wanted[static_cast<std::size_t>(found - all.begin())] = true;
+  }
+  Candidates out;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (wanted[i]) out.push_back(all[i]);
+  return out;
+}
+
+}  // namespace kerf::study

@@ -1,0 +1,46 @@
+// Candidate: one way to round a row of numbers that the study measures. Collected from the registries, so
+// that a format or mapping that is added there appears here by itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kerf/base/result.h"
+#include "kerf/formats/format.h"
+
+namespace kerf::study {
+
+/// Families share a colour and a shape in charts.
+enum class Family : int { plain, legacy, k_quant, codebook, ternary, small_float, group, table, mapping };
+inline constexpr int kFamilies = 9;
+[[nodiscard]] std::string_view name_of(Family family) noexcept;
+
+class Candidate {
+ public:
+  virtual ~Candidate() = default;
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  [[nodiscard]] virtual std::string_view summary() const noexcept = 0;
+  [[nodiscard]] virtual Family family() const noexcept = 0;
+  /// Whether rows of K numbers can be stored.
+  [[nodiscard]] virtual bool fits(std::size_t row_length) const noexcept = 0;
+  /// Rounds x[n], one row of finite numbers, and writes to back[n] what a reader will get. Returns the bits
+  /// that the row takes. Safe to call from several threads. Errors: numeric.
+  virtual Result<double> round_row(const float* x, float* back, std::size_t n) const = 0;
+  /// The format behind it, whose speed can be measured and whose levels can be drawn; else nullptr.
+  [[nodiscard]] virtual const Format* format() const noexcept { return nullptr; }
+};
+
+using Candidates = std::vector<std::shared_ptr<const Candidate>>;
+
+/// Everything that can be written.
+[[nodiscard]] Candidates all_candidates();
+
+/// Those of `names`, in any case, in the order of all_candidates(); all of them if `names` is empty. Errors:
+/// usage for a name that is unknown or of a format that cannot be written.
+Result<Candidates> find_candidates(const std::vector<std::string>& names);
+
+}  // namespace kerf::study
