@@ -14,24 +14,26 @@ namespace {
 /// A registered format filled by quantize_row().
 class FormatCandidate final : public Candidate {
  public:
-  explicit FormatCandidate(const Format& format) : format_(format) {}
+  FormatCandidate(const Format& format, int effort) : format_(format), options_{effort} {}
 
   [[nodiscard]] std::string_view name() const noexcept override { return format_.name; }
   [[nodiscard]] std::string_view summary() const noexcept override { return format_.summary; }
   [[nodiscard]] Family family() const noexcept override;
-  [[nodiscard]] bool fits(std::size_t row_length) const noexcept override {
-    return row_length % format_.block_size == 0;
-  }
+  [[nodiscard]] bool fits(std::size_t row_length) const noexcept override { return format_.fits(row_length); }
   Result<double> round_row(const float* x, float* back, std::size_t n) const override {
     std::vector<std::uint8_t> bytes(format_.row_bytes(n));
-    quantize_row(format_, x, nullptr, bytes.data(), n);
+    encode(x, bytes.data(), 1, n);
     format_.decode(bytes.data(), back, n);
     return 8.0 * static_cast<double>(bytes.size());
   }
   [[nodiscard]] const Format* format() const noexcept override { return &format_; }
+  void encode(const float* x, std::uint8_t* bytes, std::size_t n_rows, std::size_t n_cols) const override {
+    quantize_rows(format_, x, nullptr, bytes, n_rows, n_cols, options_);
+  }
 
  private:
   const Format& format_;
+  QuantizeOptions options_;
 };
 
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
@@ -65,15 +67,15 @@ std::string_view name_of(Family family) noexcept {
   return kNames[static_cast<std::size_t>(family)];
 }
 
-Candidates all_candidates() {
+Candidates all_candidates(int effort) {
   Candidates out;
   for (const Format* format : all_formats())
-    if (format->writable()) out.push_back(std::make_shared<FormatCandidate>(*format));
+    if (format->writable()) out.push_back(std::make_shared<FormatCandidate>(*format, effort));
   return out;
 }
 
-Result<Candidates> find_candidates(const std::vector<std::string>& names) {
-  Candidates all = all_candidates();
+Result<Candidates> find_candidates(const std::vector<std::string>& names, int effort) {
+  Candidates all = all_candidates(effort);
   if (names.empty()) return all;
   std::vector<bool> wanted(all.size());
   for (const std::string& name : names) {

@@ -32,15 +32,18 @@ class Candidate {
   virtual Result<double> round_row(const float* x, float* back, std::size_t n) const = 0;
   /// The format behind it, whose speed can be measured and whose levels can be drawn; else nullptr.
   [[nodiscard]] virtual const Format* format() const noexcept { return nullptr; }
+  /// Rounds rows x[n_rows, n_cols] to the bytes of format(), which is not nullptr.
+  virtual void encode(const float* /*x*/, std::uint8_t* /*bytes*/, std::size_t /*n_rows*/,
+                      std::size_t /*n_cols*/) const {}
 };
 
 using Candidates = std::vector<std::shared_ptr<const Candidate>>;
 
-/// Everything that can be written.
-[[nodiscard]] Candidates all_candidates();
+/// Everything that can be written, its grids searched with `effort` 0 … 3 (quantizer.h).
+[[nodiscard]] Candidates all_candidates(int effort);
 
 /// Those of `names`, in any case, in the order of all_candidates(); all of them if `names` is empty. Errors:
 /// usage for a name that is unknown or of a format that cannot be written.
-Result<Candidates> find_candidates(const std::vector<std::string>& names);
+Result<Candidates> find_candidates(const std::vector<std::string>& names, int effort);
 
 }  // namespace kerf::study

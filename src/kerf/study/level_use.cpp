@@ -2,13 +2,12 @@
 
 #include <map>
 
-#include "kerf/quantizers/quantizer.h"
-
 namespace kerf::study {
 namespace {
 
 /// Numbers over the scales of their groups, for a format with an adjustable grid.
-LevelUse scaled_use(const Format& format, const Rows& rows) {
+LevelUse scaled_use(const Candidate& candidate, const Rows& rows) {
+  const Format& format = *candidate.format();
   const Grid& grid = *format.grid;
   LevelUse out;
   out.scaled = true;
@@ -19,15 +18,18 @@ LevelUse scaled_use(const Format& format, const Rows& rows) {
   const std::size_t group = format.block_size / grid.n_groups;
   for (std::size_t row = 0; row < rows.n_rows; ++row) {
     const float* x = rows.x.data() + row * rows.row_length;
-    quantize_row(format, x, nullptr, bytes.data(), rows.row_length);
-    for (std::size_t block = 0; block * format.block_size < rows.row_length; ++block) {
-      grid.load(bytes.data() + block * format.block_bytes, scale, offset, codes);
-      for (std::size_t i = 0; i < format.block_size; ++i) {
-        // A group without scale is all offset: it says nothing about the levels.
-        if (scale[i / group] == 0) continue;
-        out.values.push_back((x[block * format.block_size + i] - offset[i / group]) / scale[i / group]);
-        ++out.levels[codes[i]].n;
+    candidate.encode(x, bytes.data(), 1, rows.row_length);
+    const std::uint8_t* block = bytes.data() + format.header_bytes;
+    for (std::size_t i = 0; i < rows.row_length; ++i) {
+      const std::size_t place = i % format.block_size;
+      if (place == 0) {
+        grid.load(block, scale, offset, codes);
+        block += format.block_bytes;
       }
+      // A group without scale is all offset: it says nothing about the levels.
+      if (scale[place / group] == 0) continue;
+      out.values.push_back((x[i] - offset[place / group]) / scale[place / group]);
+      ++out.levels[codes[place]].n;
     }
   }
   return out;
@@ -47,7 +49,7 @@ LevelUse first_row_use(const Rows& rows, const std::vector<float>& back) {
 Result<LevelUse> level_use(const Candidate& candidate, const Rows& rows) {
   LevelUse out;
   if (const Format* format = candidate.format(); format != nullptr && format->grid != nullptr) {
-    out = scaled_use(*format, rows);
+    out = scaled_use(candidate, rows);
   } else {
     std::vector<float> back(rows.row_length);
     KERF_CHECK_OK(candidate.round_row(rows.x.data(), back.data(), rows.row_length));

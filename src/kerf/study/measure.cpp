@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "kerf/base/bits.h"
-#include "kerf/quantizers/quantizer.h"
 
 namespace kerf::study {
 namespace {
@@ -101,23 +100,16 @@ Result<std::vector<Loss>> measure(const Candidates& candidates, const Rows& rows
   return out;
 }
 
-Speed time_format(const Format& format, const Rows& rows) {
+Speed time_candidate(const Candidate& candidate, const Rows& rows) {
   constexpr std::size_t kNumbers = 1 << 16;  // 256 kB of floats: from a core's cache, not from memory
-  const std::size_t n_rows =
-      std::clamp<std::size_t>(kNumbers / rows.row_length, 1, std::max<std::size_t>(rows.n_rows, 1));
-  const std::size_t row_bytes = format.row_bytes(rows.row_length);
-  std::vector<std::uint8_t> bytes(n_rows * row_bytes);
-  std::vector<float> back(rows.row_length);
-  const double encode = best_seconds([&] {
-    for (std::size_t row = 0; row < n_rows; ++row)
-      quantize_row(format, rows.x.data() + row * rows.row_length, nullptr, bytes.data() + row * row_bytes,
-                   rows.row_length);
-  });
-  const double decode = best_seconds([&] {
-    for (std::size_t row = 0; row < n_rows; ++row)
-      format.decode(bytes.data() + row * row_bytes, back.data(), rows.row_length);
-  });
-  const double gigabytes = 4e-9 * static_cast<double>(n_rows * rows.row_length);
+  const Format& format = *candidate.format();
+  const std::size_t n_cols = rows.row_length;
+  const std::size_t n_rows = std::clamp<std::size_t>(kNumbers / n_cols, 1, rows.n_rows);
+  std::vector<std::uint8_t> bytes(n_rows * format.row_bytes(n_cols));
+  std::vector<float> back(n_rows * n_cols);
+  const double encode = best_seconds([&] { candidate.encode(rows.x.data(), bytes.data(), n_rows, n_cols); });
+  const double decode = best_seconds([&] { decode_rows(format, bytes.data(), n_rows, n_cols, back.data()); });
+  const double gigabytes = 4e-9 * static_cast<double>(n_rows * n_cols);
   return {gigabytes / encode, gigabytes / decode};
 }
 

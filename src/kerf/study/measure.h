@@ -64,7 +64,8 @@ struct Speed {
   double decode_gbps = 0;  ///< bytes of binary32 written by the decoder
 };
 
-/// Times a format on rows that fit it: processor time of this thread, best of several rounds.
-[[nodiscard]] Speed time_format(const Format& format, const Rows& rows);
+/// Times a candidate that has a format on rows that fit it: processor time of this thread, best of several
+/// rounds.
+[[nodiscard]] Speed time_candidate(const Candidate& candidate, const Rows& rows);
 
 }  // namespace kerf::study

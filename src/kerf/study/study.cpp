@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 #include <regex>
 
@@ -228,13 +227,24 @@ Result<void> Study::time_candidates() {
   progress_.start("timing", options.candidates.size(), "formats");
   for (std::size_t i = 0; i < options.candidates.size(); ++i) {
     if (progress_.cancelled()) return fail(ErrorKind::cancelled, "", "interrupted");
-    const Format* format = options.candidates[i]->format();
-    if (format != nullptr && options.candidates[i]->fits(rows.row_length))
-      report_.speeds[i] = time_format(*format, rows);
-    progress_.advance(i + 1, options.candidates[i]->name());
+    const Candidate& candidate = *options.candidates[i];
+    if (candidate.format() != nullptr && candidate.fits(rows.row_length))
+      report_.speeds[i] = time_candidate(candidate, rows);
+    progress_.advance(i + 1, candidate.name());
   }
   progress_.finish();
   return {};
+}
+
+bool is_candidate_for_best(const SourceScores& source, const Score& score) {
+  return score.n_fitting == source.n_matrices && !score.exact() && std::isfinite(score.sqnr_db);
+}
+
+/// Whether `other` makes `score` pointless: in its class of bits or with fewer, and better; or as good with
+/// fewer.
+bool outdoes(const Score& other, const Score& score) {
+  if (bit_class(other.bits) > bit_class(score.bits)) return false;
+  return other.sqnr_db > score.sqnr_db || (other.sqnr_db == score.sqnr_db && other.bits < score.bits);
 }
 
 }  // namespace
@@ -248,16 +258,14 @@ void judge(SourceScores& source) {
   // degrees, the heaviest tails that are usual here.
   const double allowance_db =
       10 * std::log10(1 + 4 * std::sqrt(8 / std::max(1.0, static_cast<double>(source.n_numbers))));
-  std::map<double, Score*> best;
   for (Score& score : source.scores) {
-    score.best = false;
     score.below_bound = !source.is_model && score.fits() &&
                         (score.exact() ? score.bits < kExactBits : score.to_bound_db < -allowance_db);
-    if (score.n_fitting < source.n_matrices || score.exact() || !std::isfinite(score.sqnr_db)) continue;
-    Score*& leader = best[bit_class(score.bits)];
-    if (leader == nullptr || score.sqnr_db > leader->sqnr_db) leader = &score;
+    score.best = is_candidate_for_best(source, score) &&
+                 std::none_of(source.scores.begin(), source.scores.end(), [&](const Score& other) {
+                   return is_candidate_for_best(source, other) && outdoes(other, score);
+                 });
   }
-  for (const auto& [bits, score] : best) score->best = true;
 }
 
 std::vector<std::size_t> StudyReport::by_bits(const SourceScores& source) const {

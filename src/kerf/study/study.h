@@ -39,8 +39,8 @@ struct Score {
   double sqnr_db = 0;         ///< ∞ if exact
   double to_bound_db = 0;     ///< the bound's SQNR at these bits less this one
   std::size_t n_fitting = 0;  ///< matrices whose rows fit (1 or 0 for a sample)
-  bool best = false;          ///< highest SQNR of those in its class of half a bit that fit everywhere
-  bool below_bound = false;   ///< better than any code can be: something is wrong with kerf
+  bool best = false;  ///< highest SQNR of its class of half a bit and those below, of what fits everywhere
+  bool below_bound = false;  ///< better than any code can be: something is wrong with kerf
 
   [[nodiscard]] bool fits() const noexcept { return n_fitting > 0; }
   [[nodiscard]] bool exact() const noexcept { return fits() && relative_error == 0; }
@@ -90,8 +90,8 @@ Result<StudyReport> run_study(StudyOptions options, ThreadPool& pool, Progress& 
 /// Upper end of the class of half a bit that `bits` belongs to: 4.25 and 4.5 to 4.5, 4.51 to 5.
 [[nodiscard]] double bit_class(double bits) noexcept;
 
-/// Sets best and below_bound of each score. `n_matrices` is how many must fit; `n_numbers` how many were
-/// rounded, for the chance that a sample does better than its expectation.
+/// Sets best and below_bound of each score; a sample may do better than the bound by chance, less so the more
+/// numbers were rounded.
 void judge(SourceScores& source);
 
 }  // namespace kerf::study
