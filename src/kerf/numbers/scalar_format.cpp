@@ -129,7 +129,7 @@ Result<ScalarFormat> fixed_point(int integer_bits, int fraction_bits, bool is_si
   const std::int64_t bits = std::int64_t{integer_bits} + fraction_bits + (is_signed ? 1 : 0);
   if (bits < 1 || bits > kWidest || std::abs(std::int64_t{fraction_bits}) > 1024)
     return fail(ErrorKind::usage, name,
-                fmt::format("{} bits; fixed point takes 1 to {} bits in all{}", bits, kWidest,
+                fmt::format("is {} bits wide; fixed point takes 1 to {} bits in all{}", bits, kWidest,
                             is_signed ? ", the sign counted" : ""));
   ScalarFormat format{name, Kind::fixed_point, static_cast<int>(bits), Overflow::saturate,
                       fmt::format("{} fixed point, {} integer and {} fraction bits",
