@@ -1,0 +1,603 @@
+// Mappings against worked vectors: papers, NumPy and hand calculation (binary64 unless said otherwise).
+#include "kerf/quantizers/mapping.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "kerf/quantizers/kl_threshold.h"
+#include "kerf/quantizers/kmeans1d.h"
+#include "kerf/quantizers/normal.h"
+
+namespace kerf {
+namespace {
+
+const std::vector<double> kNine{0.34, 3.75, 5.64, 1.12, 2.7, -0.9, -4.7, 0.68, 1.43};
+
+MappedGroup mapped(const Mapping& mapping, const std::vector<double>& x, MappingOptions options = {},
+                   const std::vector<double>& importance = {}) {
+  options.parameters = ParameterType::f64;
+  auto group = map_group(mapping, {x, importance}, options);
+  EXPECT_TRUE(group.has_value()) << mapping.name << ": " << (group ? "" : group.error().message());
+  return group ? *group : MappedGroup{};
+}
+
+MappingOptions bits(int b) {
+  MappingOptions options;
+  options.bits = b;
+  return options;
+}
+
+std::vector<int> numbers_of(const MappedGroup& group) {
+  std::vector<int> out;
+  for (const std::uint8_t code : group.codes) out.push_back(group.number_of(code));
+  return out;
+}
+
+double mse_of(const MappedGroup& group, const std::vector<double>& x) {
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double error = x[i] - group.value_of(group.codes[i]);
+    sum += error * error;
+  }
+  return sum / static_cast<double>(x.size());
+}
+
+double largest_error_of(const MappedGroup& group, const std::vector<double>& x) {
+  double largest = 0;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    largest = std::max(largest, std::abs(x[i] - group.value_of(group.codes[i])));
+  return largest;
+}
+
+void expect_values(const MappedGroup& group, const std::vector<double>& expected, double tolerance) {
+  ASSERT_EQ(group.codes.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(group.value_of(group.codes[i]), expected[i], tolerance) << "number " << i;
+}
+
+/// n numbers at the middles of n equally likely slices of N(0, 1).
+std::vector<double> normal_slices(std::size_t n) {
+  std::vector<double> x(n);
+  for (std::size_t i = 0; i < n; ++i)
+    x[i] = normal_quantile((static_cast<double>(i) + 0.5) / static_cast<double>(n));
+  return x;
+}
+
+// --- rounding ------------------------------------------------------------------------------------
+
+TEST(Rounding, TiesGoWhereTheRuleSays) {
+  const std::vector<double> v{0.5, 1.5, 2.5, -0.5, -1.5, -2.5};
+  const auto all = [&](Rounding rounding) {
+    std::vector<double> out;
+    for (const double t : v) out.push_back(round_by(rounding, t));
+    return out;
+  };
+  EXPECT_EQ(all(Rounding::nearest_even), (std::vector<double>{0, 2, 2, 0, -2, -2}));
+  EXPECT_EQ(all(Rounding::nearest_away), (std::vector<double>{1, 2, 3, -1, -2, -3}));
+  EXPECT_EQ(all(Rounding::nearest_up), (std::vector<double>{1, 2, 3, 0, -1, -2}));
+  EXPECT_EQ(all(Rounding::floor), (std::vector<double>{0, 1, 2, -1, -2, -3}));
+  EXPECT_EQ(round_by(Rounding::nearest_up, 0.49999999999999994), 0);
+}
+
+TEST(Rounding, NamesReadBack) {
+  for (const char* name : {"nearest-even", "nearest-away", "nearest-up", "stochastic", "floor"})
+    EXPECT_EQ(name_of(find_rounding(name).value()), name);
+  EXPECT_FALSE(find_rounding("nearest"));
+}
+
+TEST(Rounding, LuckIsTheNthNumberOfTheSeed) {
+  for (const std::uint64_t seed : {0ULL, 7ULL, ~0ULL}) {
+    Rng rng(seed);
+    for (std::uint64_t i = 0; i < 100; ++i) EXPECT_EQ(uniform_at(seed, i), rng.uniform());
+  }
+}
+
+TEST(Rounding, StochasticIsRightOnAverage) {
+  constexpr int kDraws = 100000;
+  double sum = 0;
+  double squares = 0;
+  for (std::uint64_t i = 0; i < kDraws; ++i) {
+    const double r = round_by(Rounding::stochastic, 2.3, uniform_at(42, i));
+    ASSERT_TRUE(r == 2 || r == 3);
+    sum += r;
+    squares += r * r;
+  }
+  const double mean = sum / kDraws;
+  const double sigma = std::sqrt(0.21 / kDraws);
+  EXPECT_NEAR(mean, 2.3, 4 * sigma);
+  EXPECT_NEAR(squares / kDraws - mean * mean, 0.21, 0.005);
+}
+
+TEST(Rounding, StochasticCodesDependOnTheirPlaceOnly) {
+  Rng rng(3);
+  std::vector<double> x(512);
+  for (double& v : x) v = rng.normal();
+  MappingOptions options = bits(4);
+  options.rounding = Rounding::stochastic;
+  options.seed = 9;
+  ThreadPool one(1);
+  ThreadPool three(3);
+  SilentProgress silent;
+  const Granularity groups{Granularity::Kind::group, 32};
+  const auto a = map_tensor(mappings::absmax, x, {}, 4, groups, options, one, silent);
+  const auto b = map_tensor(mappings::absmax, x, {}, 4, groups, options, three, silent);
+  options.seed = 10;
+  const auto c = map_tensor(mappings::absmax, x, {}, 4, groups, options, one, silent);
+  std::size_t n_different = 0;
+  for (std::size_t g = 0; g < 16; ++g) {
+    EXPECT_EQ(a->groups[g].codes, b->groups[g].codes);
+    n_different += a->groups[g].codes != c->groups[g].codes;
+  }
+  EXPECT_EQ(n_different, 16U);
+}
+
+// --- uniform -------------------------------------------------------------------------------------
+
+TEST(Absmax, OneWeightOfAGroup) {
+  const MappedGroup group = mapped(mappings::absmax, {3.2, 0.1});
+  EXPECT_NEAR(group.scale, 0.0251968504, 5e-11);
+  EXPECT_NEAR(0.1 / group.scale, 3.96875, 1e-9);
+  EXPECT_EQ(numbers_of(group), (std::vector<int>{127, 4}));
+  EXPECT_NEAR(group.value_of(group.codes[1]), 0.1007874016, 5e-11);
+  EXPECT_NEAR(group.value_of(group.codes[1]) - 0.1, 0.0007874, 5e-8);
+  MappingOptions single;
+  single.parameters = ParameterType::f32;
+  const auto in_f32 = map_group(mappings::absmax, {std::vector<double>{3.2, 0.1}, {}}, single);
+  EXPECT_EQ(in_f32->codes, group.codes);
+  EXPECT_NEAR(in_f32->value_of(group.codes[1]), 0.1007874, 5e-8);
+}
+
+TEST(Absmax, NineNumbersInEightBits) {
+  const MappedGroup group = mapped(mappings::absmax, kNine);
+  EXPECT_NEAR(group.scale, 0.0444094488, 5e-11);
+  EXPECT_EQ(numbers_of(group), (std::vector<int>{8, 84, 127, 25, 61, -20, -106, 15, 32}));
+  expect_values(
+      group, {0.3552756, 3.7303937, 5.64, 1.1102362, 2.7089764, -0.888189, -4.7074016, 0.6661417, 1.4211024},
+      5e-8);
+  EXPECT_NEAR(largest_error_of(group, kNine), 0.0196063, 5e-8);
+  EXPECT_NEAR(mse_of(group, kNine), 1.39907e-4, 5e-10);
+}
+
+TEST(ZeroPoint, NineNumbersInEightBits) {
+  const MappedGroup group = mapped(mappings::zero_point, kNine);
+  EXPECT_NEAR(group.scale, 0.0405490196, 5e-11);
+  EXPECT_NEAR(4.7 / group.scale, 115.909, 5e-4);
+  EXPECT_EQ(group.zero, 116);
+  EXPECT_EQ(numbers_of(group), (std::vector<int>{124, 208, 255, 144, 183, 94, 0, 133, 151}));
+  expect_values(
+      group,
+      {0.3243922, 3.7305098, 5.6363137, 1.1353725, 2.7167843, -0.8920784, -4.7036863, 0.6893333, 1.4192157},
+      5e-8);
+  EXPECT_NEAR(largest_error_of(group, kNine), 0.0194902, 5e-8);
+  EXPECT_NEAR(mse_of(group, kNine), 1.59427e-4, 5e-10);
+  // Signed storage: everything 128 lower.
+  EXPECT_NEAR(-128 + 4.7 / group.scale, -12.0909, 5e-5);
+  // A zero point that is not rounded gives another code: 2.7 / s + 115.909 = 182.49.
+  EXPECT_EQ(std::nearbyint(2.7 / group.scale + 4.7 / group.scale), 182);
+}
+
+TEST(ZeroPoint, KeepsTheLowEndOfPositiveNumbers) {
+  const MappedGroup group = mapped(mappings::zero_point, {3.0, 4.0, 5.1});
+  EXPECT_EQ(group.zero, 0);
+  EXPECT_NEAR(group.scale, 5.1 / 255, 1e-15);
+  EXPECT_EQ(numbers_of(group), (std::vector<int>{150, 200, 255}));
+}
+
+TEST(Absmax, FourConventionsOfFourBits) {
+  const struct {
+    const Mapping& mapping;
+    double scale;
+    std::vector<int> codes;
+    double mse;
+  } expected[] = {
+      {mappings::absmax, 0.8057143, {0, 5, 7, 1, 3, -1, -6, 1, 2}, 0.0497365},
+      {mappings::absmax_gptq, 0.752, {0, 5, 7, 1, 4, -1, -6, 1, 2}, 0.0616969},
+      {mappings::absmax_full, -0.705, {0, -5, -8, -2, -4, 1, 7, -1, -2}, 0.0398889},
+      {mappings::absmax_clipped, 0.705, {0, 5, 7, 2, 4, -1, -7, 1, 2}, 0.0951139},
+  };
+  for (const auto& [mapping, scale, codes, mse] : expected) {
+    const MappedGroup group = mapped(mapping, kNine, bits(4));
+    EXPECT_NEAR(group.scale, scale, 5e-8) << mapping.name;
+    EXPECT_EQ(numbers_of(group), codes) << mapping.name;
+    EXPECT_NEAR(mse_of(group, kNine), mse, 5e-8) << mapping.name;
+  }
+}
+
+TEST(MinMax, StoresTheMinimum) {
+  const MappedGroup group = mapped(mappings::min_max, {1.0, 2.0, 2.5, 4.0}, bits(2));
+  EXPECT_EQ(group.offset, 1.0);
+  EXPECT_EQ(group.scale, 1.0);
+  EXPECT_EQ(numbers_of(group), (std::vector<int>{0, 1, 2, 3}));  // 1.5 to the even 2
+}
+
+TEST(MinMax, ParametersAreRoundedBeforeCodesAreChosen) {
+  MappingOptions options = bits(8);
+  options.parameters = ParameterType::f16;
+  const auto group = map_group(mappings::absmax, {std::vector<double>{3.2, -3.2}, {}}, options);
+  EXPECT_NEAR(group->scale, 0.0251922607, 5e-11);  // 3.2 / s = 127.023, clipped after rounding
+  EXPECT_EQ(numbers_of(*group), (std::vector<int>{127, -127}));
+}
+
+// --- clipping --------------------------------------------------------------------------------------
+
+struct GaussianOptimum {
+  int bits;
+  double mid_rise_step, mid_rise_mse;
+  double clip, symmetric_mse;
+};
+
+const GaussianOptimum kGaussianOptima[] = {
+    {2, 0.99569, 0.118846, 1.2240, 0.190174},     {3, 0.58602, 0.0374397, 1.9523, 0.046860},
+    {4, 0.33520, 0.0115429, 2.4739, 0.0128894},   {5, 0.18814, 0.00349521, 2.8987, 0.00369322},
+    {6, 0.10406, 0.00104005, 3.2701, 0.00106929}, {8, 0.03076, 8.7686e-5, 3.9205, 8.8308e-5},
+};
+
+/// ∫ (x − a)² φ(x) dx from b to c.
+double squared_error_between(double a, double b, double c) {
+  const auto phi = [](double x) { return std::exp(-0.5 * x * x) / std::sqrt(2 * M_PI); };
+  const auto x_phi = [&](double x) { return std::isinf(x) ? 0.0 : x * phi(x); };
+  const double mass = 0.5 * (std::erfc(b / M_SQRT2) - std::erfc(c / M_SQRT2));
+  const double second = mass + x_phi(b) - x_phi(c);
+  return second - 2 * a * (phi(b) - phi(c)) + a * a * mass;
+}
+
+/// Mean squared error of N(0, 1) on ascending levels, exact up to rounding.
+double gaussian_mse(const std::vector<double>& level) {
+  double sum = 0;
+  for (std::size_t i = 0; i < level.size(); ++i) {
+    const double from = i == 0 ? -INFINITY : 0.5 * (level[i - 1] + level[i]);
+    const double to = i + 1 == level.size() ? INFINITY : 0.5 * (level[i] + level[i + 1]);
+    sum += squared_error_between(level[i], from, to);
+  }
+  return sum;
+}
+
+std::vector<double> uniform(std::size_t n, double step) {
+  std::vector<double> level(n);
+  for (std::size_t i = 0; i < n; ++i)
+    level[i] = (static_cast<double>(i) - 0.5 * static_cast<double>(n - 1)) * step;
+  return level;
+}
+
+TEST(GaussianOptima, AreWhatTheFormulaSaysAndMinima) {
+  for (const GaussianOptimum& o : kGaussianOptima) {
+    const std::size_t n = std::size_t{1} << o.bits;
+    const auto rise = [&](double step) { return gaussian_mse(uniform(n, step)); };
+    const auto tread = [&](double clip) {
+      return gaussian_mse(uniform(n - 1, 2 * clip / static_cast<double>(n - 2)));
+    };
+    EXPECT_NEAR(rise(o.mid_rise_step) / o.mid_rise_mse, 1, 1e-4) << o.bits;
+    EXPECT_NEAR(tread(o.clip) / o.symmetric_mse, 1, 1e-4) << o.bits;
+    for (const double away : {0.99, 1.01}) {
+      EXPECT_GT(rise(away * o.mid_rise_step), rise(o.mid_rise_step)) << o.bits;
+      EXPECT_GT(tread(away * o.clip), tread(o.clip)) << o.bits;
+    }
+  }
+}
+
+TEST(GaussianOptima, SearchesReachThem) {
+  const std::vector<double> x = normal_slices(100000);
+  for (const GaussianOptimum& o : kGaussianOptima) {
+    if (o.bits > 5) continue;  // the tail beyond the last of so many slices matters there
+    const MappedGroup symmetric = mapped(mappings::mse, x, bits(o.bits));
+    EXPECT_NEAR(mse_of(symmetric, x) / o.symmetric_mse, 1, 2e-3) << o.bits;
+    EXPECT_NEAR(symmetric.value_of(symmetric.codes.back()) / o.clip, 1, 2e-2) << o.bits;
+    if (o.bits > 4) continue;
+    const MappedGroup affine = mapped(mappings::descent, x, bits(o.bits));
+    EXPECT_NEAR(mse_of(affine, x) / o.mid_rise_mse, 1, 2e-3) << o.bits;
+    EXPECT_NEAR(affine.scale / o.mid_rise_step, 1, 2e-2) << o.bits;
+  }
+}
+
+TEST(Mse, MindsLargeErrorsMoreWithALargerPower) {
+  const std::vector<double> x = normal_slices(5000);
+  MappingOptions options = bits(3);
+  double before = 0;
+  for (const double power : {1.0, 2.0, 2.4, 4.0}) {
+    options.power = power;
+    const MappedGroup group = mapped(mappings::mse, x, options);
+    const double clip = group.value_of(group.codes.back());
+    EXPECT_GT(clip, before);
+    before = clip;
+  }
+}
+
+TEST(WeightedMse, FollowsTheWeights) {
+  const std::vector<double> x{0.1, 0.2, -0.15, 0.25, 4.0};
+  const MappedGroup small = mapped(mappings::weighted_mse, x, bits(3), {1, 1, 1, 1, 1e-9});
+  EXPECT_LT(small.value_of(small.codes[4]), 0.3);
+  const MappedGroup large = mapped(mappings::weighted_mse, x, bits(3), {1e-9, 1e-9, 1e-9, 1e-9, 1});
+  EXPECT_NEAR(large.value_of(large.codes[4]), 4.0, 1e-3);
+}
+
+TEST(Percentile, IsTheSmallestNumberThatHoldsTheShare) {
+  std::vector<double> x(1000);
+  std::iota(x.begin(), x.end(), 1.0);
+  MappingOptions options = bits(8);
+  options.percentile = 99;
+  EXPECT_NEAR(mapped(mappings::percentile, x, options).scale * 127, 990, 1e-9);
+  options.percentile = 99.95;
+  EXPECT_NEAR(mapped(mappings::percentile, x, options).scale * 127, 1000, 1e-9);
+  options.percentile = 90;
+  options.symmetric = false;
+  for (double& v : x) v -= 500;  // −499 … 500, 5 % off each end
+  const MappedGroup group = mapped(mappings::percentile, x, options);
+  EXPECT_NEAR(group.scale * 255, 450 - -450, 1e-9);
+}
+
+TEST(Percentile, OfMostlyZerosFallsBackOnTheMaximum) {
+  std::vector<double> x(100000, 0.0);
+  x[7] = 2.0;
+  MappingOptions options = bits(8);
+  options.percentile = 99;
+  const MappedGroup group = mapped(mappings::percentile, x, options);
+  EXPECT_NEAR(group.value_of(group.codes[7]), 2.0, 1e-9);
+}
+
+// --- entropy -----------------------------------------------------------------------------------------
+
+TEST(KlThreshold, SixteenBins) {
+  const std::vector<std::uint64_t> counts{40, 30, 20, 12, 8, 5, 3, 2, 1, 1, 0, 0, 0, 0, 0, 1};
+  const double expected[] = {.084194, .058893, .042838, .039178, .024815, .038144, .039614,
+                             .110753, .110752, .151351, .151350, .158349, .091634};
+  for (std::size_t i = 4; i <= 16; ++i) EXPECT_NEAR(kl_divergence(counts, 4, i), expected[i - 4], 5e-7) << i;
+  EXPECT_EQ(kl_best_bins(counts, 4), 8U);
+}
+
+TEST(KlThreshold, HalfANormalDistribution) {
+  std::vector<std::uint64_t> counts(2048);
+  for (std::size_t k = 0; k < counts.size(); ++k) {
+    const double z = static_cast<double>(k) / 200;
+    counts[k] = static_cast<std::uint64_t>(1e6 * std::exp(-0.5 * z * z));
+  }
+  counts[2047] += 50;
+  EXPECT_EQ(kl_best_bins(counts, 128), 953U);
+  EXPECT_NEAR(kl_divergence(counts, 128, 953), 6.21476e-5, 5e-11);
+  EXPECT_NEAR(kl_divergence(counts, 128, 512), .0345963, 5e-8);
+  EXPECT_NEAR(kl_divergence(counts, 128, 2048), 2.65032e-4, 5e-10);
+}
+
+TEST(KlThreshold, NothingToChooseFrom) {
+  EXPECT_FALSE(kl_best_bins(std::vector<std::uint64_t>(16, 0), 4));
+  EXPECT_FALSE(kl_best_bins(std::vector<std::uint64_t>(3, 5), 4));
+}
+
+// --- levels of any distance -----------------------------------------------------------------------------
+
+const std::vector<double> kEight{-1, -.9, -.2, 0, .1, .7, .8, 1.5};
+
+void expect_clusters(const Clusters& clusters, double cost, const std::vector<double>& centre) {
+  EXPECT_NEAR(clusters.cost, cost, 5e-8);
+  ASSERT_EQ(clusters.centre.size(), centre.size());
+  for (std::size_t i = 0; i < centre.size(); ++i) EXPECT_NEAR(clusters.centre[i], centre[i], 5e-8);
+}
+
+TEST(Kmeans, EightNumbers) {
+  expect_clusters(kmeans_exact(kEight, {}, 2), 1.44, {-.4, 1});
+  expect_clusters(kmeans_exact(kEight, {}, 3), .4316667, {-.95, -.0333333, 1});
+  expect_clusters(kmeans_exact(kEight, {}, 4), .0566667, {-.95, -.0333333, .75, 1.5});
+  const std::vector<double> weights{1, 1, 1, 1, 1, 1, 1, 10};
+  expect_clusters(kmeans_exact(kEight, weights, 2), 2.0025, {-.4, 1.375});
+  expect_clusters(kmeans_exact(kEight, weights, 3), .793, {-.95, .28, 1.5});
+}
+
+TEST(Kmeans, FewerNumbersThanCentres) {
+  expect_clusters(kmeans_exact(std::vector<double>{2, 2, 1}, {}, 8), 0, {1, 2});
+  expect_clusters(kmeans_lloyd(std::vector<double>{5}, {}, 3), 0, {5});
+}
+
+/// Every way to cut n sorted numbers into k runs.
+double cost_by_trying(const std::vector<double>& x, const std::vector<double>& w, std::size_t first,
+                      std::size_t k) {
+  if (k == 0) return first == x.size() ? 0.0 : INFINITY;
+  double best = first == x.size() ? 0.0 : INFINITY;
+  for (std::size_t end = first + 1; end <= x.size(); ++end) {
+    double sum_w = 0;
+    double sum_wx = 0;
+    for (std::size_t i = first; i < end; ++i) {
+      sum_w += w[i];
+      sum_wx += w[i] * x[i];
+    }
+    double cost = 0;
+    for (std::size_t i = first; i < end; ++i)
+      cost += w[i] * (x[i] - sum_wx / sum_w) * (x[i] - sum_wx / sum_w);
+    best = std::min(best, cost + cost_by_trying(x, w, end, k - 1));
+  }
+  return best;
+}
+
+TEST(Kmeans, IsTheOptimumOfAllCuts) {
+  Rng rng(11);
+  for (int trial = 0; trial < 40; ++trial) {
+    const std::size_t n = 2 + rng.below(11);
+    std::vector<double> x(n);
+    std::vector<double> w(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      x[i] = 1000 + rng.normal();  // far from zero: a test of cancellation
+      w[i] = 0.1 + rng.uniform();
+    }
+    std::sort(x.begin(), x.end());
+    for (std::size_t k = 1; k <= 4; ++k) {
+      const double optimum = cost_by_trying(x, w, 0, k);
+      EXPECT_NEAR(kmeans_exact(x, w, k).cost, optimum, 1e-9);
+      EXPECT_GE(kmeans_lloyd(x, w, k).cost, optimum - 1e-9);
+    }
+  }
+}
+
+TEST(Kmeans, OfMillionsMergesNeighboursFirst) {
+  const std::vector<double> x = normal_slices((std::size_t{1} << 20) + 5);
+  const Clusters clusters = kmeans_exact(x, {}, 4);
+  EXPECT_NEAR(clusters.cost / static_cast<double>(x.size()), .1174818, 1e-5);
+}
+
+TEST(NormalLevels, AreMaxsOptima) {
+  const struct {
+    std::size_t n;
+    double mse;
+    std::vector<double> positive;
+  } expected[] = {
+      {2, .3633802, {.7978846}},
+      {3, .190174, {1.2240064}},
+      {4, .1174818, {.45278, 1.5104176}},
+      {8, .0345478, {.2450942, .7560053, 1.3439093, 2.1519457}},
+      {16, .0095010, {.128395, .3880483, .6567591, .9423405, 1.2562312, 1.6180464, 2.0690172, 2.7325896}},
+      {32, .00250467, {}},
+  };
+  for (const auto& [n, mse, positive] : expected) {
+    const std::vector<double> level = normal_levels(n);
+    EXPECT_NEAR(gaussian_mse(level), mse, 1e-7) << n;
+    for (std::size_t i = 0; i < positive.size(); ++i) {
+      EXPECT_NEAR(level[n - positive.size() + i], positive[i], 5e-6) << n;
+      EXPECT_EQ(level[positive.size() - 1 - i], -level[n - positive.size() + i]);
+    }
+  }
+  EXPECT_LT(gaussian_mse(normal_levels(256)), gaussian_mse(normal_levels(255)));
+}
+
+TEST(NormalLevels, KmeansOfAFineSampleFindsThem) {
+  const std::vector<double> x = normal_slices(100000);
+  for (const std::size_t n : {2, 4, 8, 16}) {
+    const Clusters clusters = kmeans_exact(x, {}, n);
+    EXPECT_NEAR(clusters.cost / 1e5 / gaussian_mse(normal_levels(n)), 1, 2e-3);
+  }
+}
+
+TEST(NormalQuantile, KnownValues) {
+  EXPECT_NEAR(normal_quantile(0.975), 1.959963984540054, 1e-15);
+  EXPECT_NEAR(normal_quantile(0.9677083), 1.84813096, 5e-9);
+  EXPECT_NEAR(normal_quantile(1e-300), -37.0471, 1e-4);
+  EXPECT_EQ(normal_quantile(0.25), -normal_quantile(0.75));
+}
+
+TEST(Nf4, LevelsAreThoseOfBitsandbytes) {
+  const float expected[] = {-1.0F,
+                            -0.6961928009986877F,
+                            -0.5250730514526367F,
+                            -0.39491748809814453F,
+                            -0.28444138169288635F,
+                            -0.18477343022823334F,
+                            -0.09105003625154495F,
+                            0.0F,
+                            0.07958029955625534F,
+                            0.16093020141124725F,
+                            0.24611230194568634F,
+                            0.33791524171829224F,
+                            0.44070982933044434F,
+                            0.5626170039176941F,
+                            0.7229568362236023F,
+                            1.0F};
+  const double thresholds[] = {-.8480964, -.6106330, -.4599953, -.3396794, -.2346074,
+                               -.1379117, -.0455250, .0397902,  .1202553,  .2035212,
+                               .2920137,  .3893125,  .5016634,  .6427868,  .8614784};
+  const std::vector<double> level = normal_float_levels(4);
+  ASSERT_EQ(level.size(), 16U);
+  for (std::size_t i = 0; i < 16; ++i) EXPECT_EQ(static_cast<float>(level[i]), expected[i]) << i;
+  for (std::size_t i = 0; i < 15; ++i)
+    EXPECT_NEAR(0.5 * (level[i] + level[i + 1]), thresholds[i], 1.3e-7) << i;
+}
+
+TEST(Nf4, EightNumbers) {
+  const MappedGroup group = mapped(mappings::nf4, {.1, -.3, .05, .9, -.9, .45, -.02, 0});
+  EXPECT_EQ(numbers_of(group), (std::vector<int>{8, 4, 8, 15, 0, 12, 7, 7}));
+  expect_values(group, {.0716223, -.2559972, .0716223, .9, -.9, .3966388, 0, 0}, 5.1e-8);
+}
+
+TEST(Nf3, HasAZeroBothEndsAndOneMoreAbove) {
+  const std::vector<double> level = normal_float_levels(3);
+  ASSERT_EQ(level.size(), 8U);
+  EXPECT_EQ(level[0], -1);
+  EXPECT_EQ(level[3], 0);
+  EXPECT_EQ(level[7], 1);
+}
+
+TEST(Log2, TwoRulesForTheSwitch) {
+  const std::vector<double> x{1.0, .3, .36, .7072};
+  expect_values(mapped(mappings::log2, x), {1, .25, .25, .5}, 0);
+  expect_values(mapped(mappings::log2_geometric, x), {1, .25, .5, 1}, 0);
+}
+
+TEST(Apot, Levels) {
+  const auto magnitudes = [](int b) {
+    const MappedGroup group = mapped(mappings::apot, {1.0}, bits(b));
+    const auto& level = group.levels->level;
+    return std::vector<double>(level.begin() + static_cast<std::ptrdiff_t>(level.size() / 2), level.end());
+  };
+  const std::vector<double> three{0, .1, .2, .3, .4, .6, .8, 1};
+  const std::vector<double> four{0,      1. / 48, 1. / 24, 1. / 16, 1. / 12, 1. / 8,   1. / 6, 3. / 16,
+                                 1. / 4, 1. / 3,  3. / 8,  1. / 2,  2. / 3,  11. / 16, 3. / 4, 1};
+  ASSERT_EQ(magnitudes(4).size(), 8U);
+  ASSERT_EQ(magnitudes(5).size(), 16U);
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(magnitudes(4)[i], three[i], 1e-15);
+  for (std::size_t i = 0; i < 16; ++i) EXPECT_NEAR(magnitudes(5)[i], four[i], 1e-15);
+  EXPECT_EQ(magnitudes(2), (std::vector<double>{0, 1}));
+  EXPECT_EQ(magnitudes(3), (std::vector<double>{0, .25, .5, 1}));
+  for (int b = 2; b <= 8; ++b) EXPECT_EQ(magnitudes(b).size(), std::size_t{1} << (b - 1));
+}
+
+TEST(Ternary, MeanAndLeastSquares) {
+  const std::vector<double> w{.5, -1.2, .1, .9, -.3, .02};
+  const MappedGroup mean = mapped(mappings::ternary_mean, w);
+  EXPECT_NEAR(mean.scale, .5033333, 5e-8);
+  EXPECT_EQ(numbers_of(mean), (std::vector<int>{1, -1, 0, 1, -1, 0}));
+  // 1.2 and 0.9 alone: (2.1)² / 2 = 2.205; with 0.5: (2.6)² / 3 = 2.253; with 0.3: (2.9)² / 4 = 2.1025.
+  const MappedGroup best = mapped(mappings::ternary, w);
+  EXPECT_NEAR(best.scale, 2.6 / 3, 1e-15);
+  EXPECT_EQ(numbers_of(best), (std::vector<int>{1, -1, 0, 1, 0, 0}));
+}
+
+TEST(Ternary, OfANormalDistribution) {
+  const std::vector<double> x = normal_slices(100000);
+  const double mean = std::sqrt(2 / M_PI);
+  EXPECT_NEAR(gaussian_mse({-mean, 0, mean}), .2633818, 1e-7);
+  EXPECT_NEAR(mse_of(mapped(mappings::ternary_mean, x), x), gaussian_mse({-mean, 0, mean}), 1e-4);
+  EXPECT_NEAR(mse_of(mapped(mappings::ternary, x), x), .190174, 1e-4);
+  EXPECT_NEAR(mse_of(mapped(mappings::binary, x), x), .3633802, 1e-4);
+}
+
+TEST(Ternary, IsTheOptimumOfAllThresholds) {
+  Rng rng(5);
+  for (int trial = 0; trial < 100; ++trial) {
+    std::vector<double> x(1 + rng.below(20));
+    for (double& v : x) v = rng.normal();
+    double least = INFINITY;
+    for (const double threshold : x) {
+      double sum = 0;
+      double n = 0;
+      for (const double v : x)
+        if (std::abs(v) >= std::abs(threshold)) {
+          sum += std::abs(v);
+          ++n;
+        }
+      double error = 0;
+      for (const double v : x) {
+        const double e = std::abs(v) >= std::abs(threshold) ? std::abs(v) - sum / n : v;
+        error += e * e;
+      }
+      least = std::min(least, error);
+    }
+    EXPECT_NEAR(mse_of(mapped(mappings::ternary, x), x) * static_cast<double>(x.size()), least, 1e-12);
+  }
+}
+
+TEST(Binary, SignOfZeroIsPositive) {
+  const MappedGroup group = mapped(mappings::binary, {0.0, -1.0, 3.0});
+  EXPECT_NEAR(group.scale, 4.0 / 3, 1e-15);
+  expect_values(group, {4.0 / 3, -4.0 / 3, 4.0 / 3}, 1e-15);
+}
+
+TEST(SmallFloat, TiesGoToEvenMantissas) {
+  // With 448 the scale is 1, and the values are those of the format itself.
+  const MappedGroup e4m3 = mapped(mappings::fp8_e4m3, {448, .1, .3, 17, 19, 21, 1.0 / 3, 0x1p-10, -17});
+  expect_values(e4m3, {448, .1015625, .3125, 16, 20, 20, .34375, 0, -16}, 0);
+  EXPECT_EQ(e4m3.number_of(e4m3.codes[1]), 0x1D);
+  const MappedGroup e5m2 = mapped(mappings::fp8_e5m2, {57344, .1, 500});
+  expect_values(e5m2, {57344, .09375, 512}, 0);
+  const MappedGroup e2m1 = mapped(mappings::fp4_e2m1, {6, .25, .75, 1.25, 1.75, 2.5, 3.5, 5, 5.01});
+  expect_values(e2m1, {6, 0, 1, 1, 2, 2, 4, 4, 6}, 0);
+}
+
+}  // namespace
+}  // namespace kerf
