@@ -47,6 +47,8 @@ int run(const std::vector<std::string>& arguments) {
       app.add_option("--types-like", like, "give each tensor the type it has in this other file");
   app.add_flag("--pure", request.recipe.pure,
                "the output matrix gets the type too, instead of at least Q6_K");
+  app.add_option("--imatrix", request.recipe.importance_file,
+                 "weigh columns by this importance matrix (GGUF or .dat, as llama-imatrix makes them)");
   app.add_option("--effort", request.recipe.effort, "how long to search for each block: 0 fast … 3 thorough")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();

@@ -13,14 +13,28 @@ namespace {
 Metadata output_metadata(const ModelSource& source, const RecipeOptions& recipe, const std::string& version) {
   Metadata metadata = source.metadata();
   for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
+  if (recipe.type != "keep") metadata.erase("general.file_type");
   if (const auto file_type = gguf_file_type(recipe.type))
     metadata.set("general.file_type", MetaValue::of_u32(*file_type));
   metadata.set("general.quantization_version", MetaValue::of_u32(2));
   metadata.set("quantize.kerf.version", MetaValue::of_string(version));
   metadata.set("quantize.kerf.type", MetaValue::of_string(recipe.type));
-  metadata.set("quantize.kerf.method", MetaValue::of_string("rtn"));
+  metadata.set("quantize.kerf.method",
+               MetaValue::of_string(recipe.importance_file.empty() ? "rtn" : "imatrix"));
   metadata.set("quantize.kerf.source", MetaValue::of_string(source.path().filename().string()));
   return metadata;
+}
+
+/// What other programs write of an importance matrix that was used.
+void note_importance(const RecipeOptions& recipe, const ImportanceMatrix& importance, Metadata& metadata) {
+  metadata.set("quantize.imatrix.file",
+               MetaValue::of_string(std::filesystem::path(recipe.importance_file).filename().string()));
+  if (!importance.datasets.empty())
+    metadata.set("quantize.imatrix.dataset", MetaValue::of_string(importance.datasets.front()));
+  metadata.set("quantize.imatrix.entries_count",
+               MetaValue::of_u32(static_cast<std::uint32_t>(importance.weights.size())));
+  metadata.set("quantize.imatrix.chunks_count",
+               MetaValue::of_u32(static_cast<std::uint32_t>(importance.n_chunks)));
 }
 
 /// What stays in memory besides the weights: program, vocabulary, buffers.
@@ -63,6 +77,11 @@ Result<QuantizePlan> plan_quantization(const ModelSource& source, const RecipeOp
   plan.recipe = recipe;
   KERF_TRY(plan.assignments, assign_formats(source, recipe));
   plan.metadata = output_metadata(source, recipe, kerf_version);
+  if (!recipe.importance_file.empty()) {
+    KERF_TRY(ImportanceMatrix importance, read_importance(recipe.importance_file));
+    note_importance(recipe, importance, plan.metadata);
+    plan.importance = std::make_shared<const ImportanceMatrix>(std::move(importance));
+  }
   for (std::size_t i = 0; i < plan.assignments.size(); ++i) {
     const SourceTensor& tensor = source.tensors()[i];
     plan.tensors.push_back({tensor.name, plan.assignments[i].got, tensor.shape});
@@ -101,8 +120,10 @@ Result<std::vector<TensorReport>> write_quantized(const ModelSource& source, con
       progress.advance(done + numbers, tensor.name);
       return !progress.cancelled();
     };
-    KERF_TRY(report.nmse, round_tensor(source, tensor, *plan.tensors[i].format, {plan.recipe.effort}, writer,
-                                       pool, advance));
+    const RoundOptions options{{plan.recipe.effort},
+                               plan.importance ? plan.importance->find(tensor.name) : nullptr};
+    KERF_TRY(report.nmse,
+             round_tensor(source, tensor, *plan.tensors[i].format, options, writer, pool, advance));
     source.release(tensor);
     done += tensor.n_elements();
     reports.push_back(std::move(report));

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "kerf/base/progress.h"
 #include "kerf/base/result.h"
 #include "kerf/base/threads.h"
+#include "kerf/calib/importance.h"
 #include "kerf/io/gguf.h"
 #include "kerf/methods/recipe.h"
 #include "kerf/model/source.h"
@@ -19,8 +21,9 @@ namespace kerf {
 /// What will be written, known before any weight is read.
 struct QuantizePlan {
   RecipeOptions recipe;
-  std::vector<Assignment> assignments;  ///< as source.tensors()
-  Metadata metadata;                    ///< of the output
+  std::shared_ptr<const ImportanceMatrix> importance;  ///< of the columns of each weight; may be nullptr
+  std::vector<Assignment> assignments;                 ///< as source.tensors()
+  Metadata metadata;                                   ///< of the output
   std::vector<PlannedTensor> tensors;
   std::uint64_t output_bytes = 0;  ///< exact
   std::uint64_t n_parameters = 0;
@@ -29,7 +32,8 @@ struct QuantizePlan {
   std::uint64_t peak_memory_bytes = 0;  ///< upper estimate of resident memory while writing
 };
 
-/// Errors: those of assign_formats(), and unsupported if the source's tensors cannot be named in a GGUF.
+/// Errors: those of assign_formats() and of reading the importance matrix, and unsupported if the source's
+/// tensors cannot be named in a GGUF.
 Result<QuantizePlan> plan_quantization(const ModelSource& source, const RecipeOptions& recipe,
                                        const std::string& kerf_version);
 

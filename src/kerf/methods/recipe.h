@@ -26,8 +26,9 @@ struct RecipeOptions {
   /// Give the output matrix the type too; otherwise it gets at least Q6_K, because every logit passes through
   /// it and no later layer averages its error.
   bool pure = false;
-  int effort = 1;              ///< QuantizeOptions::effort
-  bool allow_fallback = true;  ///< otherwise a row that does not fit its type is an error
+  std::string importance_file = {};  ///< an importance matrix for weighted rounding; empty: none
+  int effort = 1;                    ///< QuantizeOptions::effort
+  bool allow_fallback = true;        ///< otherwise a row that does not fit its type is an error
   /// Formats by tensor name, from another file; goes before every other rule.
   std::unordered_map<std::string, const Format*> like = {};
 };

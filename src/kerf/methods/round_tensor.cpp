@@ -47,9 +47,10 @@ KERF_CLONES SquaredError squared_error(const float* x, const float* y, std::size
 }
 
 /// Rounds rows of finite numbers; `back` receives what a reader will see.
-SquaredError round_chunk(const Format& format, const QuantizeOptions& options, const float* x,
-                         std::uint8_t* bytes, float* back, std::size_t n_rows, std::size_t n_cols) {
-  quantize_rows(format, x, nullptr, bytes, n_rows, n_cols, options);
+SquaredError round_chunk(const Format& format, const QuantizeOptions& options, const float* importance,
+                         const float* x, std::uint8_t* bytes, float* back, std::size_t n_rows,
+                         std::size_t n_cols) {
+  quantize_rows(format, x, importance, bytes, n_rows, n_cols, options);
   decode_rows(format, bytes, n_rows, n_cols, back);
   return squared_error(x, back, n_rows * n_cols);
 }
@@ -85,14 +86,51 @@ Error blame(const SourceTensor& tensor, const Format& format, std::uint64_t firs
   return {ErrorKind::numeric, tensor.name, "its squares overflow; the model is broken"};
 }
 
+/// One row of column weights per matrix of a tensor: [n_matrices, K]. Empty: all alike.
+struct ColumnWeights {
+  std::size_t n_matrices = 1;
+  std::vector<float> values;
+
+  /// Of the matrix that row `row` of n_rows belongs to; nullptr: all alike.
+  [[nodiscard]] const float* of_row(std::uint64_t row, std::uint64_t n_rows, std::size_t n_columns) const {
+    if (values.empty()) return nullptr;
+    return values.data() + row / (n_rows / n_matrices) * n_columns;
+  }
+};
+
+/// A column without importance would be rounded to anything; it keeps this part of the mean.
+constexpr float kLeastImportance = 1e-4F;
+
+Result<ColumnWeights> column_weights(const SourceTensor& tensor, const Importance* importance) {
+  if (importance == nullptr) return ColumnWeights{};
+  const std::uint64_t n_columns = tensor.row_length();
+  const std::size_t n_matrices = importance->mean_square.size() / n_columns;
+  if (n_matrices * n_columns != importance->mean_square.size() || n_matrices == 0 ||
+      tensor.n_rows() % n_matrices != 0 || (n_matrices > 1 && tensor.shape.size() < 3))
+    return fail(
+        ErrorKind::input, tensor.name,
+        fmt::format("the importance matrix has {} columns for it instead of {}; it is of another model",
+                    importance->mean_square.size(), n_columns));
+  ColumnWeights weights{n_matrices, importance->mean_square};
+  for (std::size_t m = 0; m < n_matrices; ++m) {
+    const std::span row = std::span(weights.values).subspan(m * n_columns, n_columns);
+    double sum = 0;
+    for (const float w : row) sum += w;
+    const auto mean = static_cast<float>(sum / static_cast<double>(n_columns));
+    for (float& w : row) w = mean > 0 ? std::max(w, kLeastImportance * mean) : 1.0F;
+  }
+  return weights;
+}
+
 class TensorRounder {
  public:
   TensorRounder(const ModelSource& source, const SourceTensor& tensor, const Format& format,
-                const QuantizeOptions& options, ThreadPool& pool)
+                const QuantizeOptions& options, ColumnWeights weights, ThreadPool& pool)
       : source_(source),
         tensor_(tensor),
         format_(format),
         options_(options),
+        weights_(std::move(weights)),
         pool_(pool),
         row_bytes_(format.row_bytes(tensor.row_length())),
         chunk_rows_(std::max<std::uint64_t>(1, kChunkNumbers / tensor.row_length())),
@@ -142,9 +180,27 @@ class TensorRounder {
     KERF_CHECK_OK(source_.read_rows(tensor_, first, n_rows, scratch.x.data()));
     if (!all_finite(scratch.x.data(), n))
       return tl::unexpected<Error>(blame(tensor_, format_, first, scratch, n));
-    const SquaredError sum = round_chunk(format_, options_, scratch.x.data(), bytes, scratch.back.data(),
-                                         n_rows, tensor_.row_length());
+    const SquaredError sum = round_matrices(first, n_rows, bytes, scratch);
     if (!std::isfinite(sum.error)) return tl::unexpected<Error>(blame(tensor_, format_, first, scratch, n));
+    return sum;
+  }
+
+  /// Rows of one matrix after the other: each has its own importance.
+  SquaredError round_matrices(std::uint64_t first, std::uint64_t n_rows, std::uint8_t* bytes,
+                              Scratch& scratch) const {
+    const std::uint64_t n_columns = tensor_.row_length();
+    const std::uint64_t per_matrix = tensor_.n_rows() / weights_.n_matrices;
+    SquaredError sum;
+    for (std::uint64_t row = 0; row < n_rows;) {
+      const std::uint64_t n = std::min(n_rows - row, per_matrix - (first + row) % per_matrix);
+      const SquaredError part =
+          round_chunk(format_, options_, weights_.of_row(first + row, tensor_.n_rows(), n_columns),
+                      scratch.x.data() + row * n_columns, bytes + row * row_bytes_,
+                      scratch.back.data() + row * n_columns, n, n_columns);
+      sum.error += part.error;
+      sum.power += part.power;
+      row += n;
+    }
     return sum;
   }
 
@@ -152,6 +208,7 @@ class TensorRounder {
   const SourceTensor& tensor_;
   const Format& format_;
   const QuantizeOptions& options_;
+  ColumnWeights weights_;
   ThreadPool& pool_;
   std::uint64_t row_bytes_;
   std::uint64_t chunk_rows_;
@@ -176,7 +233,7 @@ Result<void> copy_bytes(const SourceTensor& tensor, Bytes bytes, GgufWriter& wri
 }  // namespace
 
 Result<double> round_tensor(const ModelSource& source, const SourceTensor& tensor, const Format& format,
-                            const QuantizeOptions& options, GgufWriter& writer, ThreadPool& pool,
+                            const RoundOptions& options, GgufWriter& writer, ThreadPool& pool,
                             FunctionRef<bool(std::uint64_t)> advance) {
   if (&format == tensor.format)
     if (const std::optional<Bytes> bytes = source.raw(tensor)) {
@@ -186,7 +243,8 @@ Result<double> round_tensor(const ModelSource& source, const SourceTensor& tenso
   if (!format.writable())
     return fail(ErrorKind::unsupported, tensor.name,
                 fmt::format("type {} can be read but not written", format.name));
-  return TensorRounder(source, tensor, format, options, pool).run(writer, advance);
+  KERF_TRY(ColumnWeights weights, column_weights(tensor, options.importance));
+  return TensorRounder(source, tensor, format, options.search, std::move(weights), pool).run(writer, advance);
 }
 
 double seconds_to_round(const Format& format, const QuantizeOptions& options, const std::vector<float>& x) {
@@ -194,7 +252,7 @@ double seconds_to_round(const Format& format, const QuantizeOptions& options, co
   std::vector<std::uint8_t> bytes(format.row_bytes(x.size()));
   std::vector<float> back(x.size());
   const auto begin = std::chrono::steady_clock::now();
-  round_chunk(format, options, x.data(), bytes.data(), back.data(), 1, x.size());
+  round_chunk(format, options, nullptr, x.data(), bytes.data(), back.data(), 1, x.size());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
