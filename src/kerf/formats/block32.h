@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "kerf/base/bits.h"
@@ -13,10 +14,21 @@ namespace kerf::formats {
 /// Stores `value` as binary16 and returns what will be read back: the nearest finite number, so that a scale
 /// beyond ±65504 saturates instead of turning a block into infinities.
 inline float store_f16(float value, std::uint8_t* target) noexcept {
+  constexpr std::uint32_t kLeastNormal = 0x38800000U;  // 2^-14 in binary32
+  constexpr std::uint32_t kMostFinite = 0x477FE000U;   // 65504
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude - kLeastNormal <= kMostFinite - kLeastNormal) {
+    // Normal in both: the mantissa is rounded in place, which is also what comes back.
+    const std::uint32_t rounded = (magnitude + 0xFFFU + ((magnitude >> 13) & 1U)) & ~0x1FFFU;
+    const std::uint32_t sign = bits & 0x80000000U;
+    store_le(target, static_cast<std::uint16_t>(sign >> 16 | (rounded - 0x38000000U) >> 13));
+    return std::bit_cast<float>(sign | rounded);
+  }
   constexpr float kMaxFinite = 65504.0F;
-  const std::uint16_t bits = f32_to_f16(std::clamp(value, -kMaxFinite, kMaxFinite));
-  store_le(target, bits);
-  return f16_to_f32(bits);
+  const std::uint16_t half = f32_to_f16(std::clamp(value, -kMaxFinite, kMaxFinite));
+  store_le(target, half);
+  return f16_to_f32(half);
 }
 
 inline float load_f16(const std::uint8_t* source) noexcept {

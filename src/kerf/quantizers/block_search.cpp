@@ -9,22 +9,9 @@
 namespace kerf {
 namespace {
 
-/// Between these magnitudes sums of products of three numbers or levels stay well within binary32.
-constexpr float kSmallest = 0x1p-14F;
-constexpr float kLargest = 0x1p20F;
-
-bool squares_are_safe(const Panel& panel) noexcept {
-  bool safe = true;
-  for (std::size_t k = 0; k < kLanes; ++k) {
-    const float magnitude = std::max(panel.largest[k], -panel.smallest[k]);
-    safe &= (magnitude == 0.0F) | ((magnitude > kSmallest) & (magnitude < kLargest));
-  }
-  return safe;
-}
-
 /// A power of two that brings numbers of this magnitude near 1 if they are not between those.
 float unit_of(float largest) noexcept {
-  if (largest == 0.0F || (largest > kSmallest && largest < kLargest)) return 1.0F;
+  if (largest == 0.0F || (largest > kSmallestSafe && largest < kLargestSafe)) return 1.0F;
   return std::ldexp(1.0F, std::clamp(std::ilogb(largest), -126, 126));
 }
 
@@ -66,30 +53,44 @@ float common_factor(const float* values, std::size_t n) noexcept {
 
 }  // namespace
 
-BlockSearch::BlockSearch(const Format& format) noexcept
+BlockSearch::BlockSearch(const Format& format, int effort, bool weighted) noexcept
     : format_(format),
       grid_(*format.grid),
-      plan_(grid_),
+      effort_(std::clamp(effort, 0, kMostEffort)),
+      plan_(grid_, effort_, weighted),
       group_size_(format.block_size / grid_.n_groups),
       blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)),
       scale_ratio_(scale_ratio(format)) {}
 
+// Numbers of panel p; where groups are missing, of a copy with zeros in their place.
+const float* BlockSearch::eight_groups(const float* x, std::size_t p, float* padded) const noexcept {
+  const float* first = x + p * kLanes * group_size_;
+  const std::size_t n = groups_of_panel(p) * group_size_;
+  if (n == kLanes * group_size_) return first;
+  std::copy_n(first, n, padded);
+  std::fill(padded + n, padded + kLanes * group_size_, 0.0F);
+  return padded;
+}
+
 void BlockSearch::load(const float* x, const float* importance) noexcept {
+  float padded[kMaxNumbers];
   for (std::size_t p = 0; p < n_panels(); ++p)
-    load_numbers(panels_[p], x + p * kLanes * group_size_, group_size_, groups_of_panel(p));
+    load_numbers(panels_[p], eight_groups(x, p, padded), group_size_);
   choose_units();
   if (importance != nullptr) load_importance(importance);
+  std::fill_n(centre_, kMaxLanes, 0.0F);
   if (!grid_.has_offset) return;
   for (std::size_t p = 0; p < n_panels(); ++p) {
     centre_far_groups(panels_[p]);
+    std::copy_n(panels_[p].centre, kLanes, centre_ + p * kLanes);
     moments(panels_[p], moments_[p]);
   }
 }
 
 void BlockSearch::choose_units() noexcept {
+  std::fill_n(unit_, kMaxLanes, 1.0F);
   natural_units_ = true;
-  for (std::size_t p = 0; p < n_panels(); ++p)
-    natural_units_ = natural_units_ && squares_are_safe(panels_[p]);
+  for (std::size_t p = 0; p < n_panels(); ++p) natural_units_ = natural_units_ && panels_[p].squares_are_safe;
   if (natural_units_) return;
   for (std::size_t b = 0; b < n_blocks_; ++b) {
     const std::size_t first = b * grid_.n_groups;
@@ -110,20 +111,28 @@ void BlockSearch::choose_units() noexcept {
 // Weights are relative to the largest of the block. Where all are zero all numbers count the same, and a
 // group without weight in a block that has some is still fitted to its numbers.
 void BlockSearch::load_importance(const float* importance) noexcept {
-  float factor[kMaxLanes];
+  float largest[kMaxLanes];
+  float padded[kMaxNumbers];
+  for (std::size_t p = 0; p < n_panels(); ++p) {
+    Lanes of_groups;
+    load_weights(panels_[p], eight_groups(importance, p, padded), of_groups);
+    std::copy_n(of_groups, kLanes, largest + p * kLanes);
+  }
+  // Lanes without a group weigh one.
+  float factor[kMaxLanes] = {};
   float term[kMaxLanes];
-  for (std::size_t b = 0; b < n_blocks_; ++b) {
-    const float* of_block = importance + b * format_.block_size;
-    const float largest = *std::max_element(of_block, of_block + format_.block_size);
-    std::fill_n(factor + b * grid_.n_groups, grid_.n_groups, safe_inverse(largest));
-    std::fill_n(term + b * grid_.n_groups, grid_.n_groups, largest == 0.0F ? 1.0F : 0x1p-20F);
+  std::fill_n(term, kMaxLanes, 1.0F);
+  for (std::size_t first = 0; first < n_groups_; first += grid_.n_groups) {
+    const float of_block = *std::max_element(largest + first, largest + first + grid_.n_groups);
+    std::fill_n(factor + first, grid_.n_groups, safe_inverse(of_block));
+    std::fill_n(term + first, grid_.n_groups, of_block == 0.0F ? 1.0F : 0x1p-20F);
   }
   for (std::size_t p = 0; p < n_panels(); ++p) {
-    Lanes factors = {};
-    Lanes terms = {};
-    std::copy_n(factor + p * kLanes, groups_of_panel(p), factors);
-    std::copy_n(term + p * kLanes, groups_of_panel(p), terms);
-    load_weights(panels_[p], importance + p * kLanes * group_size_, groups_of_panel(p), factors, terms);
+    Lanes factors;
+    Lanes terms;
+    std::copy_n(factor + p * kLanes, kLanes, factors);
+    std::copy_n(term + p * kLanes, kLanes, terms);
+    change_weights(panels_[p], factors, terms);
   }
 }
 
@@ -136,26 +145,18 @@ void BlockSearch::fit(Choice& choice) const noexcept {
   }
 }
 
-void BlockSearch::store(Choice& choice, std::uint8_t* blocks) noexcept {
-  for (std::size_t b = 0; b < n_blocks_; ++b) store_block(choice, b, blocks + b * format_.block_bytes);
-}
-
 // What is stored last is what codes will be chosen for.
-void BlockSearch::store_block(Choice& choice, std::size_t b, std::uint8_t* block) noexcept {
-  const std::size_t first = b * grid_.n_groups;
-  float* scale = stored_scale_ + first;
-  float* offset = stored_offset_ + first;
-  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
-    const std::size_t k = first + g;
-    const float unit = natural_units_ ? 1.0F : unit_[k];
-    scale[g] = finite(choice.scale[k] * unit);
-    offset[g] = grid_.has_offset ? finite((choice.offset[k] + centre(k)) * unit) : 0.0F;
+void BlockSearch::store(Choice& choice, std::uint8_t* blocks) noexcept {
+  for (std::size_t k = 0; k < n_groups_; ++k) {
+    stored_scale_[k] = finite(choice.scale[k] * unit_[k]);
+    stored_offset_[k] = finite((choice.offset[k] + centre_[k]) * unit_[k]);
   }
-  grid_.store_parameters(scale, offset, block);
-  for (std::size_t g = 0; g < grid_.n_groups; ++g) {
-    const std::size_t k = first + g;
-    choice.scale[k] = natural_units_ ? scale[g] : scale[g] / unit_[k];
-    if (grid_.has_offset) choice.offset[k] = (natural_units_ ? offset[g] : offset[g] / unit_[k]) - centre(k);
+  for (std::size_t b = 0; b < n_blocks_; ++b)
+    grid_.store_parameters(stored_scale_ + b * grid_.n_groups, stored_offset_ + b * grid_.n_groups,
+                           blocks + b * format_.block_bytes);
+  for (std::size_t k = 0; k < n_groups_; ++k) {
+    choice.scale[k] = stored_scale_[k] / unit_[k];
+    choice.offset[k] = stored_offset_[k] / unit_[k] - centre_[k];
   }
 }
 
@@ -240,7 +241,7 @@ void BlockSearch::search_wider_scales(Choice& best, std::uint8_t* blocks) noexce
     Choice trial = fitted;
     for (std::size_t k = 0; k < n_groups_; ++k) {
       trial.scale[k] *= factor;
-      if (factor == 0.0F) trial.offset[k] = -centre(k);
+      if (factor == 0.0F) trial.offset[k] = -centre_[k];
     }
     if (grid_.has_offset && factor > 1.0F) {
       measure(trial);
@@ -267,7 +268,7 @@ BlockSearch::Lattice BlockSearch::lattice_of(const Choice& choice) const noexcep
   Lattice lattice{};
   float offset[kMaxLanes] = {};
   for (std::size_t k = 0; k < n_groups_; ++k) {
-    offset[k] = choice.offset[k] + centre(k);
+    offset[k] = choice.offset[k] + centre_[k];
     if (std::fabs(choice.scale[k]) > std::fabs(choice.scale[lattice.widest_scale])) lattice.widest_scale = k;
     if (std::fabs(offset[k]) > std::fabs(offset[lattice.widest_offset])) lattice.widest_offset = k;
   }
@@ -292,8 +293,8 @@ void BlockSearch::round_to_lattice(const Lattice& lattice, Choice& choice) const
   const float highest = grid_.offset_sign == Grid::Sign::non_positive ? 0.0F : lattice.most_offset;
   const float inverse_offset = safe_inverse(lattice.offset_step);
   for (std::size_t k = 0; k < n_groups_; ++k) {
-    const float code = std::rint((choice.offset[k] + centre(k)) * inverse_offset);
-    choice.offset[k] = lattice.offset_step * std::clamp(code, lowest, highest) - centre(k);
+    const float code = std::rint((choice.offset[k] + centre_[k]) * inverse_offset);
+    choice.offset[k] = lattice.offset_step * std::clamp(code, lowest, highest) - centre_[k];
   }
 }
 

@@ -13,13 +13,14 @@ inline constexpr std::size_t kMaxBlockBytes = 512;
 /// row, on the stack.
 class BlockSearch {
  public:
-  explicit BlockSearch(const Format& format) noexcept;
+  /// Effort as in QuantizeOptions; weighted: choose_parameters() will be given importance.
+  BlockSearch(const Format& format, int effort, bool weighted) noexcept;
 
   /// How many blocks choose_parameters() takes at most.
   [[nodiscard]] std::size_t blocks_at_once() const noexcept { return blocks_at_once_; }
 
   /// Chooses and writes the parameters of n_blocks consecutive blocks of numbers, and remembers them. The
-  /// code bytes are left alone. Importance may be nullptr.
+  /// code bytes are left alone. Importance is nullptr unless the search is weighted.
   void choose_parameters(const float* x, const float* importance, std::size_t n_blocks,
                          std::uint8_t* blocks) noexcept;
 
@@ -41,18 +42,16 @@ class BlockSearch {
   struct Lattice;
 
   [[nodiscard]] std::size_t n_panels() const noexcept { return (n_groups_ + kLanes - 1) / kLanes; }
-  [[nodiscard]] float centre(std::size_t k) const noexcept { return panels_[k / kLanes].centre[k % kLanes]; }
-
   [[nodiscard]] std::size_t groups_of_panel(std::size_t p) const noexcept {
     return std::min(kLanes, n_groups_ - p * kLanes);
   }
 
+  [[nodiscard]] const float* eight_groups(const float* x, std::size_t p, float* padded) const noexcept;
   void load(const float* x, const float* importance) noexcept;
   void choose_units() noexcept;
   void load_importance(const float* importance) noexcept;
   void fit(Choice& choice) const noexcept;
   void store(Choice& choice, std::uint8_t* blocks) noexcept;
-  void store_block(Choice& choice, std::size_t b, std::uint8_t* block) noexcept;
   void measure(Choice& choice) const noexcept;
   [[nodiscard]] double block_error(const Choice& choice, std::size_t b) const noexcept;
   void keep_better_groups(Choice& best, const Choice& other) const noexcept;
@@ -67,14 +66,16 @@ class BlockSearch {
 
   const Format& format_;
   const Grid& grid_;
+  int effort_;
   SearchPlan plan_;
   std::size_t group_size_;
   std::size_t blocks_at_once_;
   float scale_ratio_;  ///< between neighbouring scales where they are coarse, else 1
   std::size_t n_blocks_ = 0;
   std::size_t n_groups_ = 0;   ///< of all blocks at hand
-  bool natural_units_ = true;  ///< every unit is 1, and unit_ is not filled
-  float unit_[kMaxLanes];      ///< a power of two: number = unit · number in the panel
+  bool natural_units_ = true;  ///< every unit is 1
+  float unit_[kMaxLanes];      ///< a power of two: number = unit · (number in the panel + centre)
+  float centre_[kMaxLanes];
   float stored_scale_[kMaxLanes];
   float stored_offset_[kMaxLanes];
   Panel panels_[kMaxPanels];

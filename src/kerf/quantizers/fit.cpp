@@ -5,20 +5,12 @@
 #include <limits>
 
 #include "kerf/base/bits.h"
-#include "kerf/base/check.h"
 #include "kerf/quantizers/score.h"
 
 namespace kerf {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-struct Starts {
-  std::size_t n;
-  const float* low;
-  const float* high;
-  std::size_t n_polish;
-};
 
 /// 1 / a, or 0 where a is 0.
 KERF_INLINE Eight inverse_or_zero(const Eight& a) noexcept {
@@ -43,9 +35,10 @@ struct BestScale {
   [[nodiscard]] KERF_INLINE Eight scale() const noexcept { return xl / ll; }
 };
 
-template <bool kWeighted, class L>
-KERF_INLINE void fit_scales_of(const Panel& panel, const L& levels, const Starts& starts, bool symmetric,
-                               Grid::Sign sign, Lanes& scale) noexcept {
+/// L serves the starts, P the grids that are found.
+template <bool kWeighted, class L, class P>
+KERF_INLINE void fit_scales_of(const Panel& panel, const L& levels, const P& polish_levels,
+                               const Starts& starts, bool symmetric, Grid::Sign sign, Lanes& scale) noexcept {
   const Eight smallest = Eight::load(panel.smallest);
   const Eight largest = Eight::load(panel.largest);
   const Eight depth = Eight::zero() - smallest;
@@ -56,21 +49,21 @@ KERF_INLINE void fit_scales_of(const Panel& panel, const L& levels, const Starts
   BestScale best;
   constexpr std::size_t kBatch = 4;
   std::size_t c = 0;
-  for (; c + kBatch <= starts.n; c += kBatch) {
+  for (; c + kBatch <= starts.size(); c += kBatch) {
     Eight inverse[kBatch];
     Score sums[kBatch];
 #pragma GCC unroll 4
-    for (std::size_t j = 0; j < kBatch; ++j) inverse[j] = Eight::all(starts.high[c + j]) * inverse_extreme;
+    for (std::size_t j = 0; j < kBatch; ++j) inverse[j] = Eight::all(starts.target(c + j)) * inverse_extreme;
     score<kBatch, false, kWeighted>(panel, levels, inverse, nullptr, sums);
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < kBatch; ++j) best.offer(sums[j], least_xl);
   }
-  const std::size_t n_singles = starts.n - c + starts.n_polish;
+  const std::size_t n_singles = starts.size() - c + starts.n_polish();
   for (std::size_t j = 0; j < n_singles; ++j) {
-    const Eight inverse =
-        c + j < starts.n ? Eight::all(starts.high[c + j]) * inverse_extreme : inverse_or_zero(best.scale());
+    const Eight inverse = c + j < starts.size() ? Eight::all(starts.target(c + j)) * inverse_extreme
+                                                : inverse_or_zero(best.scale());
     Score sums;
-    score<1, false, kWeighted>(panel, levels, &inverse, nullptr, &sums);
+    score<1, false, kWeighted>(panel, polish_levels, &inverse, nullptr, &sums);
     best.offer(sums, least_xl);
   }
   best.scale().store(scale);
@@ -83,11 +76,44 @@ struct Limits {
   Eight least_offset, most_offset;  ///< as seen from the centre
 };
 
-struct BestGrid {
-  Eight scale, offset, explained;
+/// The best grid so far of each group, where any scale and offset can be stored. For given codes the best
+/// scale is covariance / determinant (both times Σw²); it explains covariance² / determinant of the variance.
+/// Compared crosswise, without divisions.
+struct BestFreeGrid {
+  Eight covariance = Eight::zero();
+  Eight determinant = Eight::all(1.0F);
+  Eight l = Eight::zero();
+  Eight w, x;
+
+  KERF_INLINE explicit BestFreeGrid(const Limits& limits) noexcept : w(limits.w), x(limits.x) {}
+
+  KERF_INLINE void offer(const Score& sums) noexcept {
+    const Eight new_determinant = w * sums.ll - sums.l * sums.l;
+    const Eight new_covariance = w * sums.xl - x * sums.l;
+    const Eight theirs = new_covariance * new_covariance * determinant;
+    const Eight ours = covariance * covariance * new_determinant;
+    covariance = where_greater(theirs, ours, new_covariance, covariance);
+    determinant = where_greater(theirs, ours, new_determinant, determinant);
+    l = where_greater(theirs, ours, sums.l, l);
+  }
+  [[nodiscard]] KERF_INLINE Eight scale() const noexcept { return covariance / determinant; }
+  [[nodiscard]] KERF_INLINE Eight offset() const noexcept { return (x - scale() * l) / w; }
+};
+
+/// The same where the signs of scale and offset are bound. To begin with, every number is replaced by the
+/// mean.
+struct BestBoundGrid {
+  Limits limits;
+  Eight best_scale, best_offset, explained;
+
+  KERF_INLINE explicit BestBoundGrid(const Limits& all) noexcept : limits(all) {
+    best_scale = Eight::zero();
+    best_offset = smaller(larger(limits.x / limits.w, limits.least_offset), limits.most_offset);
+    explained = best_offset * (limits.x + limits.x - best_offset * limits.w);
+  }
 
   /// Where the best offset is not admissible it moves to the limit, and the scale follows.
-  KERF_INLINE void offer(const Score& sums, const Limits& limits) noexcept {
+  KERF_INLINE void offer(const Score& sums) noexcept {
     const Eight& w = limits.w;
     const Eight determinant = w * sums.ll - sums.l * sums.l;
     const Eight covariance = w * sums.xl - limits.x * sums.l;
@@ -103,16 +129,78 @@ struct BestGrid {
     const Eight gain =
         new_scale * (sums.xl + sums.xl - new_scale * sums.ll - (new_offset + new_offset) * sums.l) +
         new_offset * (limits.x + limits.x - new_offset * w);
-    scale = where_greater(gain, explained, new_scale, scale);
-    offset = where_greater(gain, explained, new_offset, offset);
+    best_scale = where_greater(gain, explained, new_scale, best_scale);
+    best_offset = where_greater(gain, explained, new_offset, best_offset);
     explained = larger(gain, explained);
   }
+  [[nodiscard]] KERF_INLINE Eight scale() const noexcept { return best_scale; }
+  [[nodiscard]] KERF_INLINE Eight offset() const noexcept { return best_offset; }
 };
 
-template <bool kWeighted, class L>
-KERF_INLINE void fit_grids_of(const Panel& panel, const L& levels, const Starts& starts,
-                              const Moments& numbers, Grid::Sign scale_sign, Grid::Sign offset_sign,
-                              GroupGrids& grids) noexcept {
+template <bool kWeighted, class Best, class L>
+KERF_INLINE void fit_grids_of(const Panel& panel, const L& levels, const UniformLevels& polish_levels,
+                              const Starts& starts, const Limits& limits, GroupGrids& grids) noexcept {
+  const Eight smallest =
+      smaller(larger(Eight::load(panel.smallest), limits.least_offset), limits.most_offset);
+  const Eight inverse_range = inverse_or_zero(Eight::load(panel.largest) - smallest);
+  const auto start = [&](std::size_t index, Eight& inverse, Eight& shift) KERF_INLINE_LAMBDA {
+    const float span = levels.hi - levels.lo + starts.below(index) + starts.above(index);
+    inverse = Eight::all(span) * inverse_range;
+    shift = Eight::all(levels.lo - starts.below(index)) - smallest * inverse;
+  };
+  Best best(limits);
+  constexpr std::size_t kBatch = 2;
+  std::size_t c = 0;
+  for (; c + kBatch <= starts.size(); c += kBatch) {
+    Eight inverse[kBatch];
+    Eight shift[kBatch];
+    Score sums[kBatch];
+    for (std::size_t j = 0; j < kBatch; ++j) start(c + j, inverse[j], shift[j]);
+    score<kBatch, true, kWeighted>(panel, levels, inverse, shift, sums);
+    for (std::size_t j = 0; j < kBatch; ++j) best.offer(sums[j]);
+  }
+  const std::size_t n_singles = starts.size() - c + starts.n_polish();
+  for (std::size_t j = 0; j < n_singles; ++j) {
+    Eight inverse = inverse_or_zero(best.scale());
+    Eight shift = Eight::zero() - best.offset() * inverse;
+    if (c + j < starts.size()) start(c + j, inverse, shift);
+    Score sums;
+    score<1, true, kWeighted>(panel, polish_levels, &inverse, &shift, &sums);
+    best.offer(sums);
+  }
+  best.scale().store(grids.scale);
+  best.offset().store(grids.offset);
+}
+
+KERF_CLONES void fit_scales(const Panel& panel, const Levels& levels, const Starts& starts, Grid::Sign sign,
+                            Lanes& scale) noexcept {
+  const bool symmetric = levels.symmetric();
+  if (starts.bounded_below() && levels.kind == Levels::Kind::uniform && !panel.weighted) {
+    const BoundedBelow bounded{levels.lo(), levels.hi()};
+    fit_scales_of<false>(panel, bounded, levels.uniform, starts, symmetric, sign, scale);
+    return;
+  }
+  with_levels(levels, [&](const auto& some) KERF_INLINE_LAMBDA {
+    if (panel.weighted)
+      fit_scales_of<true>(panel, some, some, starts, symmetric, sign, scale);
+    else
+      fit_scales_of<false>(panel, some, some, starts, symmetric, sign, scale);
+  });
+}
+
+template <class Best>
+KERF_INLINE void fit_grids_with(const Panel& panel, const UniformLevels& levels, const Starts& starts,
+                                const Limits& limits, GroupGrids& grids) noexcept {
+  if (panel.weighted) return fit_grids_of<true, Best>(panel, levels, levels, starts, limits, grids);
+  if (!starts.bounded_below()) return fit_grids_of<false, Best>(panel, levels, levels, starts, limits, grids);
+  const BoundedBelow bounded{levels.lo, levels.hi};
+  fit_grids_of<false, Best>(panel, bounded, levels, starts, limits, grids);
+}
+
+/// Levels are uniform: no format has an offset and a table.
+KERF_CLONES void fit_grids(const Panel& panel, const UniformLevels& levels, const Starts& starts,
+                           const Moments& numbers, Grid::Sign scale_sign, Grid::Sign offset_sign,
+                           GroupGrids& grids) noexcept {
   const Eight zero = Eight::zero() - Eight::load(panel.centre);
   Limits limits;
   limits.w = Eight::load(numbers.w);
@@ -120,135 +208,20 @@ KERF_INLINE void fit_grids_of(const Panel& panel, const L& levels, const Starts&
   limits.least_scale = Eight::all(scale_sign == Grid::Sign::non_negative ? 0.0F : -kInfinity);
   limits.least_offset = offset_sign == Grid::Sign::non_negative ? zero : Eight::all(-kInfinity);
   limits.most_offset = offset_sign == Grid::Sign::non_positive ? zero : Eight::all(kInfinity);
-
-  const Eight smallest =
-      smaller(larger(Eight::load(panel.smallest), limits.least_offset), limits.most_offset);
-  const Eight inverse_range = inverse_or_zero(Eight::load(panel.largest) - smallest);
-
-  // To begin with, every number is replaced by the mean.
-  BestGrid best;
-  best.scale = Eight::zero();
-  best.offset = smaller(larger(limits.x / limits.w, limits.least_offset), limits.most_offset);
-  best.explained = best.offset * (limits.x + limits.x - best.offset * limits.w);
-
-  constexpr std::size_t kBatch = 3;
-  std::size_t c = 0;
-  const auto start = [&](std::size_t index, Eight& inverse, Eight& shift) KERF_INLINE_LAMBDA {
-    const float span = levels.hi - levels.lo + starts.low[index] + starts.high[index];
-    inverse = Eight::all(span) * inverse_range;
-    shift = Eight::all(levels.lo - starts.low[index]) - smallest * inverse;
-  };
-  for (; c + kBatch <= starts.n; c += kBatch) {
-    Eight inverse[kBatch];
-    Eight shift[kBatch];
-    Score sums[kBatch];
-    for (std::size_t j = 0; j < kBatch; ++j) start(c + j, inverse[j], shift[j]);
-    score<kBatch, true, kWeighted>(panel, levels, inverse, shift, sums);
-    for (std::size_t j = 0; j < kBatch; ++j) best.offer(sums[j], limits);
-  }
-  const std::size_t n_singles = starts.n - c + starts.n_polish;
-  for (std::size_t j = 0; j < n_singles; ++j) {
-    Eight inverse = inverse_or_zero(best.scale);
-    Eight shift = Eight::zero() - best.offset * inverse;
-    if (c + j < starts.n) start(c + j, inverse, shift);
-    Score sums;
-    score<1, true, kWeighted>(panel, levels, &inverse, &shift, &sums);
-    best.offer(sums, limits);
-  }
-  best.scale.store(grids.scale);
-  best.offset.store(grids.offset);
-}
-
-KERF_CLONES void fit_scales(const Panel& panel, const Levels& levels, const Starts& starts, Grid::Sign sign,
-                            Lanes& scale) noexcept {
-  const bool symmetric = levels.symmetric();
-  with_levels(levels, [&](const auto& some) KERF_INLINE_LAMBDA {
-    if (panel.weighted)
-      fit_scales_of<true>(panel, some, starts, symmetric, sign, scale);
-    else
-      fit_scales_of<false>(panel, some, starts, symmetric, sign, scale);
-  });
-}
-
-/// Levels are uniform: no format has an offset and a table.
-KERF_CLONES void fit_grids(const Panel& panel, const UniformLevels& levels, const Starts& starts,
-                           const Moments& numbers, Grid::Sign scale_sign, Grid::Sign offset_sign,
-                           GroupGrids& grids) noexcept {
-  if (panel.weighted)
-    fit_grids_of<true>(panel, levels, starts, numbers, scale_sign, offset_sign, grids);
+  if (scale_sign == Grid::Sign::any && offset_sign == Grid::Sign::any)
+    fit_grids_with<BestFreeGrid>(panel, levels, starts, limits, grids);
   else
-    fit_grids_of<false>(panel, levels, starts, numbers, scale_sign, offset_sign, grids);
+    fit_grids_with<BestBoundGrid>(panel, levels, starts, limits, grids);
 }
 
 }  // namespace
 
-void SearchPlan::add(float low, float high) noexcept {
-  KERF_CHECK(n_starts_ < kMaxStarts);
-  low_[n_starts_] = low;
-  high_[n_starts_] = high;
-  ++n_starts_;
-}
-
-SearchPlan::SearchPlan(const Grid& grid) noexcept
-    : levels_(grid),
-      scale_sign_(grid.scale_sign),
-      offset_sign_(grid.offset_sign),
-      has_offset_(grid.has_offset) {
-  KERF_CHECK(levels_.kind == Levels::Kind::uniform || !has_offset_);
-  if (has_offset_)
-    plan_ranges(grid);
-  else
-    plan_extremes(grid);
-}
-
-// A range that ends one level early finds numbers again that lie on a grid of half as many levels.
-void SearchPlan::plan_ranges(const Grid& grid) noexcept {
-  add(0.0F, 0.0F);
-  add(0.0F, -1.0F);
-  if (grid.n_groups == 1) {
-    add(0.4F, 0.4F);
-    return;
-  }
-  // The parameters of the groups will be rounded and searched at some expense; so a thorough start pays.
-  add(-1.0F, 0.0F);
-  for (const float low : {-0.3F, 0.0F, 0.3F, 0.6F})
-    for (const float high : {-0.3F, 0.0F, 0.3F, 0.6F})
-      if (low != 0.0F || high != 0.0F) add(low, high);
-  n_polish_ = 2;
-}
-
-// The extreme number lands somewhat inside the grid, or beyond it and is clipped.
-void SearchPlan::plan_extremes(const Grid& grid) noexcept {
-  const auto& levels = grid.levels;
-  const float high_gap = levels.back() - levels[levels.size() - 2];
-  const float low_gap = levels[1] - levels[0];
-  const auto add_both = [&](float beyond) {
-    add(0.0F, levels.back() + beyond * high_gap);
-    if (!levels_.symmetric()) add(0.0F, levels.front() - beyond * low_gap);
-  };
-  if (levels.size() == 2) {
-    add(0.0F, levels.back());  // the codes are the signs, whatever the scale
-  } else if (levels.size() <= 8) {
-    for (const float beyond : {-0.5F, 0.0F, 0.5F, 1.0F, 1.5F, 2.0F}) add_both(beyond);
-  } else if (levels_.kind != Levels::Kind::uniform) {
-    for (const float beyond : {-0.8F, -0.6F, -0.4F, -0.2F, 0.0F, 0.2F, 0.4F, 0.6F, 0.8F, 1.0F})
-      add_both(beyond);
-  } else if (grid.n_groups > 1 || levels.size() > 32) {
-    for (const float beyond : {-0.5F, 0.1F, 0.4F, 0.8F}) add_both(beyond);
-  } else {
-    // Others round by the extreme alone here: the search must not cost more than that saves.
-    for (const float low : {0.0F, 0.4F}) add(0.0F, levels.front() - low);
-    add(0.0F, levels.back() + 0.2F);
-  }
-}
-
 void SearchPlan::fit(const Panel& panel, const Moments& numbers, GroupGrids& grids) const noexcept {
-  const Starts starts{.n = n_starts_, .low = low_, .high = high_, .n_polish = n_polish_};
   if (has_offset_) {
-    fit_grids(panel, levels_.uniform, starts, numbers, scale_sign_, offset_sign_, grids);
+    fit_grids(panel, levels_.uniform, starts_, numbers, scale_sign_, offset_sign_, grids);
     return;
   }
-  fit_scales(panel, levels_, starts, scale_sign_, grids.scale);
+  fit_scales(panel, levels_, starts_, scale_sign_, grids.scale);
   std::fill_n(grids.offset, kLanes, 0.0F);
 }
 

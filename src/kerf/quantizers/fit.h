@@ -6,7 +6,9 @@
 // step, then repeats both steps from the best one (Lloyd's alternation, 1957/1982, on a grid).
 #pragma once
 
+#include "kerf/base/check.h"
 #include "kerf/quantizers/panel.h"
+#include "kerf/quantizers/starts.h"
 
 namespace kerf {
 
@@ -15,10 +17,17 @@ struct GroupGrids {
   Lanes scale, offset;
 };
 
-/// The starting grids of a search. They depend on the levels only, so a row shares one list.
+/// A search for the parameters of groups. It depends on the levels only, so a row shares one.
 class SearchPlan {
  public:
-  explicit SearchPlan(const Grid& grid) noexcept;
+  SearchPlan(const Grid& grid, int effort, bool weighted) noexcept
+      : levels_(grid),
+        starts_(grid, levels_, effort, weighted),
+        scale_sign_(grid.scale_sign),
+        offset_sign_(grid.offset_sign),
+        has_offset_(grid.has_offset) {
+    KERF_CHECK(levels_.kind == Levels::Kind::uniform || !has_offset_);
+  }
 
   /// Chooses parameters for each group, within the signs that the grid can store. A group of zeros gets
   /// zeros. Offsets are relative to the centres of the panel. The moments are used with offsets only.
@@ -27,23 +36,11 @@ class SearchPlan {
   [[nodiscard]] const Levels& levels() const noexcept { return levels_; }
 
  private:
-  static constexpr std::size_t kMaxStarts = 24;
-
-  void add(float low, float high) noexcept;
-  void plan_ranges(const Grid& grid) noexcept;
-  void plan_extremes(const Grid& grid) noexcept;
-
   Levels levels_;
+  Starts starts_;
   Grid::Sign scale_sign_;
   Grid::Sign offset_sign_;
   bool has_offset_;
-  std::size_t n_starts_ = 0;
-  std::size_t n_polish_ = 1;
-  /// Without offset: high is the (fractional) level onto which the number of largest magnitude is mapped.
-  /// With offset: how far, in levels, the range of the numbers reaches below the lowest and above the
-  /// highest.
-  float low_[kMaxStarts];
-  float high_[kMaxStarts];
 };
 
 /// The offset that is best for each group when the levels with these sums were chosen for these scales.

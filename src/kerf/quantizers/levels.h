@@ -27,9 +27,19 @@ struct MirroredLevels {
   TableLevels positive;  ///< from zero upwards
 };
 
+/// Floating point of few bits, ± up to `hi`: the nearest is a rounding to its mantissa, below the smallest
+/// normal number a rounding to a multiple of the smallest of all.
+struct MinifloatLevels {
+  float hi;
+  float smallest_normal;
+  int mantissa_bits;
+  float magic;  ///< 1.5·2^23 steps, where steps are those of numbers from 1 to 2
+  int n_positive;
+};
+
 /// Levels of a grid, by kind.
 struct Levels {
-  enum class Kind : std::uint8_t { uniform, table, mirrored };
+  enum class Kind : std::uint8_t { uniform, table, mirrored, minifloat };
 
   explicit Levels(const Grid& grid) noexcept;
 
@@ -39,9 +49,10 @@ struct Levels {
   [[nodiscard]] bool symmetric() const noexcept { return uniform.lo == -uniform.hi; }
 
   Kind kind;
-  UniformLevels uniform;    ///< lo and hi hold for the other kinds as well
-  TableLevels table;        ///< of kind `table`
-  MirroredLevels mirrored;  ///< of kind `mirrored`
+  UniformLevels uniform;      ///< lo and hi hold for the other kinds as well
+  TableLevels table;          ///< of kind `table`
+  MirroredLevels mirrored;    ///< of kind `mirrored`
+  MinifloatLevels minifloat;  ///< of kind `minifloat`
 };
 
 }  // namespace kerf

@@ -12,21 +12,29 @@
 
 namespace kerf {
 
+/// Between these magnitudes sums of products of three numbers or levels stay well within binary32.
+inline constexpr float kSmallestSafe = 0x1p-14F;
+inline constexpr float kLargestSafe = 0x1p20F;
+
 struct Panel {
-  std::size_t n = 0;        ///< numbers per group
-  bool weighted = false;    ///< otherwise every weight is 1 and w is not filled
-  Lanes smallest, largest;  ///< of the numbers of each group
-  Lanes centre;             ///< was subtracted from the numbers, so offsets are relative to it
+  std::size_t n = 0;             ///< numbers per group
+  bool weighted = false;         ///< otherwise every weight is 1 and w is not filled
+  bool squares_are_safe = true;  ///< sums of products of three numbers or levels see kSmallestSafe
+  Lanes smallest, largest;       ///< of the numbers of each group
+  Lanes sum;                     ///< of the numbers of each group
+  Lanes centre;                  ///< was subtracted from the numbers, so offsets are relative to it
   alignas(64) float x[Grid::kMaxBlock][kLanes];
   alignas(64) float w[Grid::kMaxBlock][kLanes];
 };
 
-/// Fills lanes 0 … n_groups − 1 from n_groups × n consecutive numbers and the other lanes with zeros.
-void load_numbers(Panel& panel, const float* x, std::size_t n, std::size_t n_groups) noexcept;
+/// Fills the lanes from eight groups of n consecutive numbers each; n is a multiple of 8.
+void load_numbers(Panel& panel, const float* x, std::size_t n) noexcept;
 
-/// Fills the weights: w · factor + term per group.
-void load_weights(Panel& panel, const float* w, std::size_t n_groups, const Lanes& factor,
-                  const Lanes& term) noexcept;
+/// Fills the weights in the same way and tells the largest of each group.
+void load_weights(Panel& panel, const float* w, Lanes& largest) noexcept;
+
+/// Replaces each weight w by w · factor + term.
+void change_weights(Panel& panel, const Lanes& factor, const Lanes& term) noexcept;
 
 /// Multiplies the numbers of each group.
 void multiply(Panel& panel, const Lanes& factor) noexcept;

@@ -11,8 +11,8 @@ namespace kerf {
 namespace {
 
 void search_blocks(const Format& format, const float* x, const float* importance, std::uint8_t* dst,
-                   std::size_t n) noexcept {
-  BlockSearch search(format);
+                   std::size_t n, const QuantizeOptions& options) noexcept {
+  BlockSearch search(format, options.effort, importance != nullptr);
   for (std::size_t i = 0; i < n;) {
     const std::size_t n_blocks = std::min(search.blocks_at_once(), (n - i) / format.block_size);
     search.choose_parameters(x + i, importance == nullptr ? nullptr : importance + i, n_blocks, dst);
@@ -49,7 +49,7 @@ void quantize_row(const Format& format, const float* x, const float* importance,
   else if (format.encode_plain != nullptr)
     format.encode_plain(x, dst, n);
   else
-    search_blocks(format, x, importance, dst, n);
+    search_blocks(format, x, importance, dst, n, options);
 }
 
 void quantize_rows(const Format& format, const float* x, const float* importance, std::uint8_t* dst,

@@ -10,7 +10,8 @@
 namespace kerf {
 
 struct QuantizeOptions {
-  /// 0 … 3: how long to search. 0 is as fast as rounding gets, 1 the default, 2 and 3 try more grids.
+  /// 0 … 3: how long to search. 0 is as fast as rounding gets, 1 the default, 2 and 3 try more grids. Others
+  /// are clamped.
   int effort = 1;
 };
 

@@ -14,6 +14,29 @@ KERF_INLINE void nearest(const UniformLevels& levels, const Eight* t, Eight* l, 
   for (std::size_t c = 0; c < n; ++c) l[c] = rounded(smaller(larger(t[c], lo), hi));
 }
 
+/// Uniform levels for candidates that send no number half a level or more below the lowest.
+struct BoundedBelow {
+  float lo, hi;
+};
+
+KERF_INLINE void nearest(const BoundedBelow& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
+  const Eight hi = Eight::all(levels.hi);
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) l[c] = rounded(smaller(t[c], hi));
+}
+
+KERF_INLINE void nearest(const MinifloatLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
+  const Eight hi = Eight::all(levels.hi);
+  const Eight lo = Eight::zero() - hi;
+  const Eight least = Eight::all(levels.smallest_normal);
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) {
+    const Eight inside = smaller(larger(t[c], lo), hi);
+    const Eight magic = power_of_two_below(larger(magnitude(inside), least)) * Eight::all(levels.magic);
+    l[c] = (inside + magic) - magic;
+  }
+}
+
 KERF_INLINE void nearest(const TableLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
 #pragma GCC unroll 4
   for (std::size_t c = 0; c < n; ++c) l[c] = Eight::all(levels.lowest);
@@ -26,10 +49,10 @@ KERF_INLINE void nearest(const TableLevels& levels, const Eight* t, Eight* l, st
 }
 
 KERF_INLINE void nearest(const MirroredLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
-  Eight magnitude[4];
+  Eight magnitudes[4];
 #pragma GCC unroll 4
-  for (std::size_t c = 0; c < n; ++c) magnitude[c] = larger(t[c], Eight::zero() - t[c]);
-  nearest(levels.positive, magnitude, l, n);
+  for (std::size_t c = 0; c < n; ++c) magnitudes[c] = magnitude(t[c]);
+  nearest(levels.positive, magnitudes, l, n);
 #pragma GCC unroll 4
   for (std::size_t c = 0; c < n; ++c) l[c] = where_greater(t[c], Eight::zero(), l[c], Eight::zero() - l[c]);
 }
@@ -44,6 +67,8 @@ KERF_INLINE void with_levels(const Levels& levels, const F& f) noexcept {
       return f(levels.table);
     case Levels::Kind::mirrored:
       return f(levels.mirrored);
+    case Levels::Kind::minifloat:
+      return f(levels.minifloat);
   }
 }
 
