@@ -63,6 +63,10 @@ const Selection& active() {
 
 }  // namespace
 
+std::span<const KernelTable* const> all_tables() noexcept {
+  return kTables;
+}
+
 std::span<const KernelTable* const> runnable_tables() noexcept {
   static const std::size_t n = count_runnable();
   return std::span(kTables).first(n);

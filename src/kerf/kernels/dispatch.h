@@ -9,7 +9,10 @@
 
 namespace kerf::kernels {
 
-/// Slowest (scalar) first, fastest last.
+/// Every table of this build, slowest (scalar) first.
+[[nodiscard]] std::span<const KernelTable* const> all_tables() noexcept;
+
+/// Those that this CPU can run, in the same order.
 [[nodiscard]] std::span<const KernelTable* const> runnable_tables() noexcept;
 
 struct Selection {
