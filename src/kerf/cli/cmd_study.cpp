@@ -2,7 +2,9 @@
 // bound.
 #include <fmt/format.h>
 
+#include "kerf/base/file.h"
 #include "kerf/cli/common.h"
+#include "kerf/study/page.h"
 #include "kerf/study/study.h"
 #include "kerf/study/text.h"
 
@@ -20,6 +22,7 @@ struct Request {
   double nu = Distribution::kDefaultNu;
   int effort = 1;
   bool no_speed = false;
+  std::string html;
 };
 
 json score_as_json(const StudyReport& report, const SourceScores& source, std::size_t i) {
@@ -129,12 +132,13 @@ Result<void> study_and_show(Invocation& invocation, Request& request) {
   KERF_CHECK_OK(resolve(request));
   ThreadPool pool(invocation.common().threads);
   KERF_TRY(const StudyReport report, run_study(std::move(request.options), pool, invocation.progress()));
+  if (!request.html.empty()) KERF_CHECK_OK(write_file(request.html, study_page(report, KERF_VERSION)));
   invocation.common().json ? print_json(as_json(report)) : fmt::print("{}", study_text(report));
   return check_bound(report);
 }
 
 int run(const std::vector<std::string>& arguments) {
-  Invocation invocation(cmd_study, "kerf study model.gguf --rows 32");
+  Invocation invocation(cmd_study, "kerf study model.gguf --rows 32 --html study.html");
   Request request;
   StudyOptions& options = request.options;
   CLI::App& app = invocation.app();
@@ -154,7 +158,9 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--seed", options.seed, "names the sample");
   app.add_option("--tensor", options.tensors, "REGEX: only matrices whose name contains a match");
   app.add_option("--rows", options.model_rows, "rows to round of each matrix, evenly spaced; 0 is all");
+  app.add_option("--levels", options.levels_of, "format whose levels the page shows over a matrix");
   app.add_flag("--no-speed", request.no_speed, "do not time anything: output that repeats to the byte");
+  app.add_option("--html", request.html, "write a self-contained page with charts to this file");
   return invocation.run(arguments, [&] { return study_and_show(invocation, request); });
 }
 

@@ -92,7 +92,9 @@ class Study {
 
   Result<void> choose_tensors();
   Result<void> study_model(Tracker& tracker);
-  Result<void> show_levels(ModelStudy& model);
+  [[nodiscard]] std::optional<std::size_t> candidate_to_show(const SourceScores& source) const;
+  Result<void> show_levels_on_model();
+  Result<void> show_levels_on_sample(const Rows& rows);
   Result<void> study_distribution(const Distribution& distribution, Tracker& tracker);
   Result<void> time_candidates();
 
@@ -161,42 +163,53 @@ Result<void> Study::study_model(Tracker& tracker) {
     source.scores.push_back(mean_score(model.tensors, i));
   finish(source);
   report_.sources.push_back(std::move(source));
-  KERF_CHECK_OK(show_levels(model));
   report_.model = std::move(model);
+  return show_levels_on_model();
+}
+
+/// Unasked: the best of at most 4½ bits that has a grid to draw and fits everywhere.
+std::optional<std::size_t> Study::candidate_to_show(const SourceScores& source) const {
+  const StudyOptions& options = report_.options;
+  std::optional<std::size_t> chosen;
+  for (std::size_t i = 0; i < options.candidates.size(); ++i) {
+    const Candidate& candidate = *options.candidates[i];
+    const Score& score = source.scores[i];
+    if (!options.levels_of.empty()) {
+      if (candidate.name() == options.levels_of && score.fits()) return i;
+      continue;
+    }
+    const bool has_grid = candidate.format() != nullptr && candidate.format()->grid != nullptr;
+    if (has_grid && score.n_fitting == source.n_matrices && score.bits <= 4.5 &&
+        (!chosen || score.sqnr_db > source.scores[*chosen].sqnr_db))
+      chosen = i;
+  }
+  return chosen;
+}
+
+/// Over the matrix with the heaviest tails among those that fit: there levels matter most.
+Result<void> Study::show_levels_on_model() {
+  const std::optional<std::size_t> chosen = candidate_to_show(report_.sources.front());
+  if (!chosen) return {};
+  const StoredTensor* heaviest = nullptr;
+  double kurtosis = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const TensorStudy& study = report_.model->tensors[i];
+    if (!study.losses[*chosen].fits() || (heaviest != nullptr && study.summary.kurtosis <= kurtosis))
+      continue;
+    heaviest = tensors_[i];
+    kurtosis = study.summary.kurtosis;
+  }
+  constexpr std::uint64_t kRows = 64;
+  KERF_TRY(report_.levels, level_use(*report_.options.candidates[*chosen], sample_rows(*heaviest, kRows)));
+  report_.levels->tensor = heaviest->name;
   return {};
 }
 
-/// Shows the levels over the matrix with the heaviest tails among those that fit: there they matter most.
-Result<void> Study::show_levels(ModelStudy& model) {
-  const StudyOptions& options = report_.options;
-  const std::vector<Score>& scores = report_.sources.front().scores;
-  std::size_t chosen = options.candidates.size();
-  double best = 0;
-  for (std::size_t i = 0; i < options.candidates.size(); ++i) {
-    const Candidate& candidate = *options.candidates[i];
-    if (!options.levels_of.empty()) {
-      if (candidate.name() == options.levels_of) chosen = i;
-      continue;
-    }
-    const bool drawable = candidate.format() != nullptr && candidate.format()->grid != nullptr;
-    // Unasked: the best of at most 4½ bits that has a grid to draw and fits everywhere.
-    if (!drawable || scores[i].n_fitting < model.tensors.size() || scores[i].bits > 4.5) continue;
-    if (chosen == options.candidates.size() || scores[i].sqnr_db > best) {
-      chosen = i;
-      best = scores[i].sqnr_db;
-    }
-  }
-  if (chosen == options.candidates.size()) return {};
-  std::size_t heaviest = model.tensors.size();
-  for (std::size_t i = 0; i < model.tensors.size(); ++i)
-    if (model.tensors[i].losses[chosen].fits() &&
-        (heaviest == model.tensors.size() ||
-         model.tensors[i].summary.kurtosis > model.tensors[heaviest].summary.kurtosis))
-      heaviest = i;
-  if (heaviest == model.tensors.size()) return {};
-  constexpr std::uint64_t kRows = 64;
-  KERF_TRY(model.levels, level_use(*options.candidates[chosen], sample_rows(*tensors_[heaviest], kRows)));
-  model.levels->tensor = tensors_[heaviest]->name;
+Result<void> Study::show_levels_on_sample(const Rows& rows) {
+  const std::optional<std::size_t> chosen = candidate_to_show(report_.sources.front());
+  if (!chosen) return {};
+  KERF_TRY(report_.levels, level_use(*report_.options.candidates[*chosen], rows));
+  report_.levels->tensor = report_.sources.front().title;
   return {};
 }
 
@@ -213,6 +226,7 @@ Result<void> Study::study_distribution(const Distribution& distribution, Tracker
   for (const Loss& loss : losses) source.scores.push_back(score_of(loss));
   finish(source);
   report_.sources.push_back(std::move(source));
+  if (report_.sources.size() == 1) KERF_CHECK_OK(show_levels_on_sample(rows));
   return {};
 }
 

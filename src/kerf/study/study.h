@@ -68,7 +68,6 @@ struct ModelStudy {
   std::filesystem::path path;
   std::vector<TensorStudy> tensors;
   std::vector<HeavyColumn> heaviest;  ///< over all matrices, at most three of each
-  std::optional<LevelUse> levels;
 };
 
 struct StudyReport {
@@ -76,6 +75,7 @@ struct StudyReport {
   std::vector<std::optional<Speed>> speeds;  ///< per candidate; nothing where there is none to measure
   std::vector<SourceScores> sources;         ///< the model first, then the distributions
   std::optional<ModelStudy> model;
+  std::optional<LevelUse> levels;  ///< over the matrix with the heaviest tails, or over the first sample
 
   [[nodiscard]] const Candidates& candidates() const noexcept { return options.candidates; }
   /// Candidates by bits on this source, those that do not fit left out.

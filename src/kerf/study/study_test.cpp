@@ -15,6 +15,9 @@
 
 #include "kerf/base/rng.h"
 #include "kerf/quantizers/quantizer.h"
+#include "kerf/report/svg.h"
+#include "kerf/report/xml_for_tests.h"
+#include "kerf/study/page.h"
 #include "kerf/study/text.h"
 
 namespace kerf::study {
@@ -323,11 +326,11 @@ TEST(Study, AModelAndItsHeavyColumn) {
   EXPECT_EQ(report.model->heaviest[0].column, 17U);
   EXPECT_FALSE(score_of(report, 0, "Q4_K").fits()) << "rows of 96 are no blocks of 256";
   EXPECT_NEAR(score_of(report, 0, "Q4_0").relative_error, error_of_rounding(formats::q4_0, w), 1e-12);
-  ASSERT_TRUE(report.model->levels);
-  EXPECT_EQ(report.model->levels->candidate, "Q4_0");
+  ASSERT_TRUE(report.levels);
+  EXPECT_EQ(report.levels->candidate, "Q4_0");
   std::uint64_t n = 0;
-  for (const LevelUse::Level& level : report.model->levels->levels) n += level.n;
-  EXPECT_EQ(n, report.model->levels->values.size());
+  for (const LevelUse::Level& level : report.levels->levels) n += level.n;
+  EXPECT_EQ(n, report.levels->values.size());
   EXPECT_NE(study_text(report).find("w column 17"), std::string::npos);
 }
 
@@ -362,6 +365,43 @@ TEST(Study, BadInput) {
   options = options_of({"gaussian"}, {"Q4_0"});
   options.row_length = 33;
   EXPECT_EQ(error_of(options).kind, ErrorKind::usage);
+}
+
+/// The page as an XML document: it is written so that a strict reader takes it too.
+std::string document(const std::string& page) {
+  constexpr std::string_view kProlog = "<!DOCTYPE html>\n";
+  return page.starts_with(kProlog) ? page.substr(kProlog.size()) : "no prolog";
+}
+
+TEST(Page, IsWellFormedSelfContainedAndComplete) {
+  const TemporaryFile file("<b>&.safetensors");
+  write_model(file.path(), gaussian(64 * 96, 6), 64, 96);
+  StudyOptions options = options_of(Distribution::names());
+  options.n_rows = 4;
+  options.model = file.path();
+  const StudyReport report = study(std::move(options));
+  const std::string page = study_page(report, "0 <test>");
+  EXPECT_EQ(report::xml_defect(document(page)), "");
+  for (const auto& candidate : report.candidates())
+    EXPECT_NE(page.find(report::escape(candidate->name())), std::string::npos) << candidate->name();
+  EXPECT_EQ(page.find("<b>&"), std::string::npos) << "the name of the file is text, not markup";
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  std::string rest = page;
+  const std::string name = "\"http://www.w3.org/2000/svg\"";
+  for (std::size_t at = rest.find(name); at != std::string::npos; at = rest.find(name))
+    rest.erase(at, name.size());
+  for (const char* way_out : {"http", "src=", "url(", "@import", "<link", "<image", "<iframe"})
+    EXPECT_EQ(rest.find(way_out), std::string::npos) << way_out;
+  EXPECT_EQ(page.find("nan"), std::string::npos);
+}
+
+TEST(Page, OfOneDistributionAndOfNothingThatFits) {
+  EXPECT_EQ(report::xml_defect(document(study_page(study(options_of({"uniform"}, {"Q4_0"})), "0"))), "");
+  const TemporaryFile file(".safetensors");
+  write_model(file.path(), std::vector<float>(4 * 33), 4, 33);  // zeros, in rows that no block divides
+  StudyOptions options = options_of({}, {"Q4_0", "F32"});
+  options.model = file.path();
+  EXPECT_EQ(report::xml_defect(document(study_page(study(std::move(options)), "0"))), "");
 }
 
 TEST(Study, OverflowIsNamedNotHidden) {
