@@ -10,6 +10,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -40,9 +41,54 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  for (std::size_t v = 0; v < 32; v += 2) {
+    const unsigned first = codes.point[v][0];
+    const unsigned second = codes.point[v + 1][0];
+    block[v] = static_cast<std::uint8_t>(first);
+    block[v + 1] = static_cast<std::uint8_t>(second);
+    block[kHighAt + v / 2] = static_cast<std::uint8_t>(first >> 8 | codes.shift_down[v] << 3 |
+                                                       second >> 8 << 4 | codes.shift_down[v + 1] << 7);
+  }
+  std::uint8_t rounded[2];
+  const float kept = store_f16(factor, rounded);
+  const unsigned bits = load_le<std::uint16_t>(rounded);
+  for (std::size_t j = 0; j < 4; ++j) {
+    unsigned word = (bits >> 4 * j & 15) << 12;
+    for (std::size_t k = 0; k < 4; ++k) word |= static_cast<unsigned>(codes.scale[4 * j + k]) << 3 * k;
+    store_le(block + kScalesAt + 2 * j, static_cast<std::uint16_t>(word));
+  }
+  return kept;
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t v = 0; v < 32; ++v) {
+    const unsigned high = block[kHighAt + v / 2] >> 4 * (v % 2) & 15U;
+    codes.point[v][0] = static_cast<std::uint16_t>(block[v] | (high & 7) << 8);
+    codes.shift_down[v] = static_cast<std::uint8_t>(high >> 3);
+  }
+  for (std::size_t g = 0; g < 16; ++g)
+    codes.scale[g] = load_le<std::uint16_t>(block + kScalesAt + 2 * (g / 4)) >> 3 * (g % 4) & 7;
+  return f16_to_f32(factor_bits(block));
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return (factor_bits(block) & 0x7C00U) == 0x7C00U ? kBadScale : nullptr;
 }
+
+constexpr auto kMultipliers = even_steps<8>(1, 2);
+constexpr VectorGrid kGrid{.width = 8,
+                           .points = coordinates(kIq1Grid),
+                           .n_points = kIq1Grid.size(),
+                           .signs = VectorGrid::Signs::none,
+                           .group_cells = 2,
+                           .multipliers = kMultipliers,
+                           .shift = kIq1Shift,
+                           .shift_cells = 1,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -54,6 +100,7 @@ constexpr Format iq1_m{.name = "IQ1_M",
                        .decode = decode,
                        .encode_plain = nullptr,
                        .grid = nullptr,
-                       .defect = defect};
+                       .defect = defect,
+                       .vectors = &kGrid};
 
 }  // namespace kerf::formats

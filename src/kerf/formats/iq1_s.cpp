@@ -10,6 +10,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -31,9 +32,47 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  for (std::size_t g = 0; g < 8; ++g) {
+    unsigned high =
+        static_cast<unsigned>(codes.scale[g]) << 12 | static_cast<unsigned>(codes.shift_down[4 * g]) << 15;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const unsigned point = codes.point[4 * g + k][0];
+      block[kLowAt + 4 * g + k] = static_cast<std::uint8_t>(point);
+      high |= point >> 8 << 3 * k;
+    }
+    store_le(block + kHighAt + 2 * g, static_cast<std::uint16_t>(high));
+  }
+  return store_f16(factor, block);
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t v = 0; v < 32; ++v) {
+    const unsigned high = load_le<std::uint16_t>(block + kHighAt + 2 * (v / 4));
+    codes.scale[v / 4] = high >> 12 & 7;
+    codes.shift_down[v] = static_cast<std::uint8_t>(high >> 15);
+    codes.point[v][0] = static_cast<std::uint16_t>(block[kLowAt + v] | (high >> 3 * (v % 4) & 7) << 8);
+  }
+  return load_f16(block);
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return finite_f16(block) ? nullptr : kBadScale;
 }
+
+constexpr auto kMultipliers = even_steps<8>(1, 2);
+constexpr VectorGrid kGrid{.width = 8,
+                           .points = coordinates(kIq1Grid),
+                           .n_points = kIq1Grid.size(),
+                           .signs = VectorGrid::Signs::none,
+                           .group_cells = 4,
+                           .multipliers = kMultipliers,
+                           .shift = kIq1Shift,
+                           .shift_cells = 4,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -45,6 +84,7 @@ constexpr Format iq1_s{.name = "IQ1_S",
                        .decode = decode,
                        .encode_plain = nullptr,
                        .grid = nullptr,
-                       .defect = defect};
+                       .defect = defect,
+                       .vectors = &kGrid};
 
 }  // namespace kerf::formats

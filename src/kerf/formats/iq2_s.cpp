@@ -11,6 +11,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -35,9 +36,44 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  std::memset(block + kHighAt, 0, 8);
+  for (std::size_t v = 0; v < 32; ++v) {
+    block[kLowAt + v] = static_cast<std::uint8_t>(codes.point[v][0]);
+    block[kSignsAt + v] = codes.negative[v];
+    block[kHighAt + v / 4] |= static_cast<std::uint8_t>(codes.point[v][0] >> 8 << 2 * (v % 4));
+  }
+  store_scale_nibbles(codes, block + kScalesAt);
+  return store_f16(factor, block);
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t v = 0; v < 32; ++v) {
+    const unsigned high = block[kHighAt + v / 4] >> 2 * (v % 4) & 3U;
+    codes.point[v][0] = static_cast<std::uint16_t>(block[kLowAt + v] | high << 8);
+    codes.negative[v] = block[kSignsAt + v];
+  }
+  load_scale_nibbles(block + kScalesAt, codes);
+  return load_f16(block);
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return finite_f16(block) ? nullptr : kBadScale;
 }
+
+constexpr auto kMultipliers = even_steps<16>(0.125F, 0.25F);
+constexpr VectorGrid kGrid{.width = 8,
+                           .points = coordinates(kIq2SGrid),
+                           .n_points = kIq2SGrid.size(),
+                           .signs = VectorGrid::Signs::any,
+                           .group_cells = 2,
+                           .multipliers = kMultipliers,
+                           .shift = 0,
+                           .shift_cells = 1,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -49,6 +85,7 @@ constexpr Format iq2_s{.name = "IQ2_S",
                        .decode = decode,
                        .encode_plain = nullptr,
                        .grid = nullptr,
-                       .defect = defect};
+                       .defect = defect,
+                       .vectors = &kGrid};
 
 }  // namespace kerf::formats

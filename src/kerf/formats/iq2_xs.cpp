@@ -9,6 +9,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -30,9 +31,41 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  for (std::size_t v = 0; v < 32; ++v)
+    store_le(block + 2 + 2 * v,
+             static_cast<std::uint16_t>(codes.point[v][0] | (codes.negative[v] & 127U) << 9));
+  store_scale_nibbles(codes, block + kScalesAt);
+  return store_f16(factor, block);
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t v = 0; v < 32; ++v) {
+    const unsigned code = load_le<std::uint16_t>(block + 2 + 2 * v);
+    codes.point[v][0] = code & 511;
+    codes.negative[v] = static_cast<std::uint8_t>(even_signs(code >> 9));
+  }
+  load_scale_nibbles(block + kScalesAt, codes);
+  return load_f16(block);
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return finite_f16(block) ? nullptr : kBadScale;
 }
+
+constexpr auto kMultipliers = even_steps<16>(0.125F, 0.25F);
+constexpr VectorGrid kGrid{.width = 8,
+                           .points = coordinates(kIq2XsGrid),
+                           .n_points = kIq2XsGrid.size(),
+                           .signs = VectorGrid::Signs::even,
+                           .group_cells = 2,
+                           .multipliers = kMultipliers,
+                           .shift = 0,
+                           .shift_cells = 1,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -44,6 +77,7 @@ constexpr Format iq2_xs{.name = "IQ2_XS",
                         .decode = decode,
                         .encode_plain = nullptr,
                         .grid = nullptr,
-                        .defect = defect};
+                        .defect = defect,
+                        .vectors = &kGrid};
 
 }  // namespace kerf::formats

@@ -9,6 +9,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -27,9 +28,49 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  for (std::size_t g = 0; g < 8; ++g) {
+    std::uint8_t* group = block + 2 + 8 * g;
+    std::uint32_t signs_and_scale = static_cast<std::uint32_t>(codes.scale[g]) << 28;
+    for (std::size_t k = 0; k < 4; ++k) {
+      group[k] = static_cast<std::uint8_t>(codes.point[4 * g + k][0]);
+      signs_and_scale |= (codes.negative[4 * g + k] & 127U) << 7 * k;
+    }
+    store_le(group + 4, signs_and_scale);
+  }
+  return store_f16(factor, block);
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t g = 0; g < 8; ++g) {
+    const std::uint8_t* group = block + 2 + 8 * g;
+    const auto signs_and_scale = load_le<std::uint32_t>(group + 4);
+    codes.scale[g] = static_cast<std::uint8_t>(signs_and_scale >> 28);
+    for (std::size_t k = 0; k < 4; ++k) {
+      codes.point[4 * g + k][0] = group[k];
+      codes.negative[4 * g + k] = static_cast<std::uint8_t>(even_signs(signs_and_scale >> 7 * k & 127));
+    }
+  }
+  return load_f16(block);
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return finite_f16(block) ? nullptr : kBadScale;
 }
+
+constexpr auto kMultipliers = even_steps<16>(0.125F, 0.25F);
+constexpr VectorGrid kGrid{.width = 8,
+                           .points = coordinates(kIq2XxsGrid),
+                           .n_points = kIq2XxsGrid.size(),
+                           .signs = VectorGrid::Signs::even,
+                           .group_cells = 4,
+                           .multipliers = kMultipliers,
+                           .shift = 0,
+                           .shift_cells = 1,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -41,6 +82,7 @@ constexpr Format iq2_xxs{.name = "IQ2_XXS",
                          .decode = decode,
                          .encode_plain = nullptr,
                          .grid = nullptr,
-                         .defect = defect};
+                         .defect = defect,
+                         .vectors = &kGrid};
 
 }  // namespace kerf::formats

@@ -11,6 +11,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -38,9 +39,46 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  std::memset(block + kHighAt, 0, 8);
+  for (std::size_t v = 0; v < 64; ++v) {
+    const unsigned point = codes.point[v / 2][v % 2];
+    block[kLowAt + v] = static_cast<std::uint8_t>(point);
+    block[kHighAt + v / 8] |= static_cast<std::uint8_t>(point >> 8 << v % 8);
+  }
+  std::memcpy(block + kSignsAt, codes.negative, 32);
+  for (std::size_t j = 0; j < 4; ++j)
+    block[kScalesAt + j] = static_cast<std::uint8_t>(codes.scale[2 * j] | codes.scale[2 * j + 1] << 4);
+  return store_f16(factor, block);
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t v = 0; v < 64; ++v) {
+    const unsigned high = static_cast<unsigned>(block[kHighAt + v / 8]) >> v % 8 & 1U;
+    codes.point[v / 2][v % 2] = static_cast<std::uint16_t>(block[kLowAt + v] | high << 8);
+  }
+  std::memcpy(codes.negative, block + kSignsAt, 32);
+  for (std::size_t g = 0; g < 8; ++g) codes.scale[g] = block[kScalesAt + g / 2] >> 4 * (g % 2) & 15;
+  return load_f16(block);
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return finite_f16(block) ? nullptr : kBadScale;
 }
+
+constexpr auto kMultipliers = even_steps<16>(1, 2);
+constexpr VectorGrid kGrid{.width = 4,
+                           .points = coordinates(kIq3SGrid),
+                           .n_points = kIq3SGrid.size(),
+                           .signs = VectorGrid::Signs::any,
+                           .group_cells = 4,
+                           .multipliers = kMultipliers,
+                           .shift = 0,
+                           .shift_cells = 1,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -52,6 +90,7 @@ constexpr Format iq3_s{.name = "IQ3_S",
                        .decode = decode,
                        .encode_plain = nullptr,
                        .grid = nullptr,
-                       .defect = defect};
+                       .defect = defect,
+                       .vectors = &kGrid};
 
 }  // namespace kerf::formats

@@ -11,6 +11,7 @@
 #include "kerf/formats/format.h"
 #include "kerf/formats/iq_grids.h"
 #include "kerf/formats/k_scales.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf::formats {
 namespace {
@@ -33,9 +34,48 @@ KERF_CLONES void decode(const std::uint8_t* __restrict src, float* __restrict ds
   }
 }
 
+float store(float factor, const VectorCodes& codes, std::uint8_t* block) noexcept {
+  for (std::size_t g = 0; g < 8; ++g) {
+    std::uint32_t signs_and_scale = static_cast<std::uint32_t>(codes.scale[g]) << 28;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const std::size_t c = 4 * g + k;
+      block[2 + 2 * c] = static_cast<std::uint8_t>(codes.point[c][0]);
+      block[3 + 2 * c] = static_cast<std::uint8_t>(codes.point[c][1]);
+      signs_and_scale |= (codes.negative[c] & 127U) << 7 * k;
+    }
+    store_le(block + kSignsAt + 4 * g, signs_and_scale);
+  }
+  return store_f16(factor, block);
+}
+
+float load(const std::uint8_t* block, VectorCodes& codes) noexcept {
+  codes = {};
+  for (std::size_t c = 0; c < 32; ++c) {
+    const auto signs_and_scale = load_le<std::uint32_t>(block + kSignsAt + 4 * (c / 4));
+    codes.scale[c / 4] = static_cast<std::uint8_t>(signs_and_scale >> 28);
+    codes.point[c][0] = block[2 + 2 * c];
+    codes.point[c][1] = block[3 + 2 * c];
+    codes.negative[c] = static_cast<std::uint8_t>(even_signs(signs_and_scale >> 7 * (c % 4) & 127));
+  }
+  return load_f16(block);
+}
+
 const char* defect(const std::uint8_t* block) noexcept {
   return finite_f16(block) ? nullptr : kBadScale;
 }
+
+constexpr auto kMultipliers = even_steps<16>(0.25F, 0.5F);
+constexpr VectorGrid kGrid{.width = 4,
+                           .points = coordinates(kIq3XxsGrid),
+                           .n_points = kIq3XxsGrid.size(),
+                           .signs = VectorGrid::Signs::even,
+                           .group_cells = 4,
+                           .multipliers = kMultipliers,
+                           .shift = 0,
+                           .shift_cells = 1,
+                           .has_factor = true,
+                           .store = store,
+                           .load = load};
 
 }  // namespace
 
@@ -47,6 +87,7 @@ constexpr Format iq3_xxs{.name = "IQ3_XXS",
                          .decode = decode,
                          .encode_plain = nullptr,
                          .grid = nullptr,
-                         .defect = defect};
+                         .defect = defect,
+                         .vectors = &kGrid};
 
 }  // namespace kerf::formats

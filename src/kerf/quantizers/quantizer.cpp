@@ -6,6 +6,7 @@
 #include "kerf/base/check.h"
 #include "kerf/quantizers/block_search.h"
 #include "kerf/quantizers/row_scale_search.h"
+#include "kerf/quantizers/vector_search.h"
 
 namespace kerf {
 namespace {
@@ -42,7 +43,9 @@ void quantize_with_tail(const Format& format, const float* x, const float* impor
 void quantize_row(const Format& format, const float* x, const float* importance, std::uint8_t* dst,
                   std::size_t n, const QuantizeOptions& options) noexcept {
   KERF_CHECK(format.writable() && format.fits(n));
-  if (format.row_scale != nullptr)
+  if (has_vectors(format))
+    search_vectors(format, x, importance, dst, n, options);
+  else if (format.row_scale != nullptr)
     search_row_scale(format, x, importance, dst, n, options);
   else if (n % format.block_size != 0)
     quantize_with_tail(format, x, importance, dst, n, options);
