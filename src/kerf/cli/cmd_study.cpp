@@ -19,6 +19,7 @@ struct Request {
   StudyOptions options;
   std::vector<std::string> sources;
   std::vector<std::string> formats;
+  std::vector<std::string> mappings;  ///< granularities
   double nu = Distribution::kDefaultNu;
   int effort = 1;
   bool no_speed = false;
@@ -99,7 +100,15 @@ json as_json(const StudyReport& report) {
 /// Looks up what the options name.
 Result<void> resolve(Request& request) {
   StudyOptions& options = request.options;
-  KERF_TRY(options.candidates, find_candidates(request.formats, request.effort));
+  if (request.formats != std::vector<std::string>{"none"}) {
+    KERF_TRY(options.candidates, find_candidates(request.formats, request.effort));
+  }
+  for (const std::string& granularity : request.mappings) {
+    KERF_TRY(const Candidates mapped, mapping_candidates(granularity));
+    options.candidates.insert(options.candidates.end(), mapped.begin(), mapped.end());
+  }
+  if (options.candidates.empty())
+    return fail(ErrorKind::usage, "--format", "none leaves nothing to study without --mappings");
   if (request.sources.empty())
     for (const std::string_view name : Distribution::names()) request.sources.emplace_back(name);
   for (const std::string& name : request.sources) {
@@ -148,7 +157,11 @@ int run(const std::vector<std::string>& arguments) {
                  "distributions to sample: gaussian, laplace, uniform, student-t, or none; all by default")
       ->delimiter(',');
   app.add_option("--nu", request.nu, "degrees of freedom of student-t");
-  app.add_option("--format", request.formats, "study only these formats; all by default")->delimiter(',');
+  app.add_option("--format", request.formats, "study only these formats, or none; all by default")
+      ->delimiter(',');
+  app.add_option("--mappings", request.mappings,
+                 "study the scalar mappings of «kerf map» too, at these granularities: group:N or channel")
+      ->delimiter(',');
   app.add_option("--effort", request.effort, "how long to search for each block: 0 fast … 3 thorough")
       ->check(CLI::Range(0, 3));
   app.add_option("--samples", options.n_rows, "rows of numbers to draw from each distribution")

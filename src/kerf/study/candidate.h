@@ -46,4 +46,9 @@ using Candidates = std::vector<std::shared_ptr<const Candidate>>;
 /// usage for a name that is unknown or of a format that cannot be written.
 Result<Candidates> find_candidates(const std::vector<std::string>& names, int effort);
 
+/// Every mapping of quantizers/mapping.h at every usual number of bits that it can do, except those that need
+/// importance and those whose parameters would take more room than the codes; «absmax:4/64». `granularity` is
+/// «group:N» or «channel» (a row). Errors: usage.
+Result<Candidates> mapping_candidates(std::string_view granularity);
+
 }  // namespace kerf::study

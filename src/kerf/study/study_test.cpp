@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -240,6 +241,49 @@ TEST(Study, KnownFigures) {
   EXPECT_NEAR(score_of(report, 0, "BF16").sqnr_db, score_of(report, 0, "F16").sqnr_db - 18.06, 0.1);
   EXPECT_TRUE(score_of(report, 0, "F32").exact());
   EXPECT_EQ(score_of(report, 0, "F32").bits, 32);
+}
+
+/// Of `all` those of these names.
+Candidates chosen(const Candidates& all, const std::vector<std::string_view>& names) {
+  Candidates out;
+  for (const auto& candidate : all)
+    if (std::find(names.begin(), names.end(), candidate->name()) != names.end()) out.push_back(candidate);
+  return out;
+}
+
+TEST(Study, KnownFiguresOfMappings) {
+  StudyOptions options = options_of({"gaussian"});
+  options.n_rows = 128;
+  options.candidates = chosen(mapping_candidates("group:64").value(),
+                              {"nf4:4/64", "absmax:4/64", "fp4-e2m1:4/64", "zero-point:4/64", "binary:1/64"});
+  const Candidates rows = chosen(mapping_candidates("channel").value(), {"gaussian:2/row", "gaussian:3/row"});
+  options.candidates.insert(options.candidates.end(), rows.begin(), rows.end());
+  ASSERT_EQ(options.candidates.size(), 7U);
+  const StudyReport report = study(std::move(options));
+  // Monte Carlo with another program, 2.56 million numbers, scales in binary32.
+  EXPECT_NEAR(score_of(report, 0, "nf4:4/64").sqnr_db, 20.73, 0.05);
+  EXPECT_NEAR(score_of(report, 0, "absmax:4/64").sqnr_db, 19.36, 0.06);
+  EXPECT_NEAR(score_of(report, 0, "fp4-e2m1:4/64").sqnr_db, 19.52, 0.05);
+  EXPECT_NEAR(score_of(report, 0, "zero-point:4/64").sqnr_db, 20.81, 0.06);
+  EXPECT_NEAR(score_of(report, 0, "binary:1/64").relative_error, (1 - 2 / kPi) * (1 - 1.0 / 64), 0.004);
+  // The optimum for a normal distribution: 0.1174818 and 0.0345478 (Max 1960).
+  EXPECT_NEAR(score_of(report, 0, "gaussian:2/row").relative_error, 0.1174818, 0.001);
+  EXPECT_NEAR(score_of(report, 0, "gaussian:3/row").relative_error, 0.0345478, 0.0004);
+  EXPECT_NEAR(score_of(report, 0, "nf4:4/64").bits, 4.25, 1e-12);
+}
+
+TEST(Study, NoMappingBeatsTheBound) {
+  StudyOptions options = options_of({"gaussian", "student-t"});
+  options.n_rows = 4;
+  options.row_length = 1024;
+  options.candidates = mapping_candidates("group:128").value();
+  EXPECT_GT(options.candidates.size(), 60U);
+  const StudyReport report = study(std::move(options));
+  for (const SourceScores& source : report.sources)
+    for (std::size_t i = 0; i < source.scores.size(); ++i)
+      EXPECT_FALSE(source.scores[i].below_bound) << source.title << " " << report.candidates()[i]->name();
+  EXPECT_EQ(mapping_candidates("tensor").error().kind, ErrorKind::usage);
+  EXPECT_EQ(mapping_candidates("group:0").error().kind, ErrorKind::usage);
 }
 
 TEST(Study, OnlyWhatNothingSmallerOutdoesIsBest) {
