@@ -2,6 +2,9 @@
 // bound.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "kerf/base/file.h"
 #include "kerf/cli/common.h"
 #include "kerf/study/page.h"
@@ -119,6 +122,10 @@ Result<void> resolve(Request& request) {
   if (!options.levels_of.empty()) {
     KERF_TRY(const Candidates chosen, find_candidates({options.levels_of}, request.effort));
     options.levels_of = chosen.front()->name();
+    if (std::none_of(options.candidates.begin(), options.candidates.end(),
+                     [&](const auto& candidate) { return candidate->name() == options.levels_of; }))
+      return fail(ErrorKind::usage, "--levels",
+                  fmt::format("{} is not among the formats studied", options.levels_of));
   }
   options.speed = !request.no_speed;
   return {};
@@ -139,9 +146,17 @@ Result<void> check_bound(const StudyReport& report) {
 
 Result<void> study_and_show(Invocation& invocation, Request& request) {
   KERF_CHECK_OK(resolve(request));
+  // The place of the page is tried before the work is done.
+  std::optional<AtomicFile> page;
+  if (!request.html.empty()) {
+    KERF_TRY(page, AtomicFile::create(request.html));
+  }
   ThreadPool pool(invocation.common().threads);
   KERF_TRY(const StudyReport report, run_study(std::move(request.options), pool, invocation.progress()));
-  if (!request.html.empty()) KERF_CHECK_OK(write_file(request.html, study_page(report, KERF_VERSION)));
+  if (page) {
+    KERF_CHECK_OK(page->write(study_page(report, KERF_VERSION)));
+    KERF_CHECK_OK(page->commit());
+  }
   invocation.common().json ? print_json(as_json(report)) : fmt::print("{}", study_text(report));
   return check_bound(report);
 }
@@ -157,10 +172,11 @@ int run(const std::vector<std::string>& arguments) {
                  "distributions to sample: gaussian, laplace, uniform, student-t, or none; all by default")
       ->delimiter(',');
   app.add_option("--nu", request.nu, "degrees of freedom of student-t");
-  app.add_option("--format", request.formats, "study only these formats, or none; all by default")
+  app.add_option("--format", request.formats,
+                 "study only these formats and mappings (nf4:4/64), or none; all formats by default")
       ->delimiter(',');
   app.add_option("--mappings", request.mappings,
-                 "study the scalar mappings of «kerf map» too, at these granularities: group:N or channel")
+                 "study all scalar mappings too, at these granularities: group:N or channel")
       ->delimiter(',');
   app.add_option("--effort", request.effort, "how long to search for each block: 0 fast … 3 thorough")
       ->check(CLI::Range(0, 3));

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "kerf/quantizers/quantizer.h"
 
@@ -51,13 +50,6 @@ Family FormatCandidate::family() const noexcept {
   return format_.grid != nullptr && !format_.grid->uniform ? Family::table : Family::group;
 }
 
-std::string upper(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return out;
-}
-
 }  // namespace
 
 std::string_view name_of(Family family) noexcept {
@@ -75,24 +67,21 @@ Candidates all_candidates(int effort) {
 }
 
 Result<Candidates> find_candidates(const std::vector<std::string>& names, int effort) {
-  Candidates all = all_candidates(effort);
-  if (names.empty()) return all;
-  std::vector<bool> wanted(all.size());
+  if (names.empty()) return all_candidates(effort);
+  Candidates out;
   for (const std::string& name : names) {
-    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& candidate) {
-      return upper(candidate->name()) == upper(name);
-    });
-    if (found == all.end()) {
-      if (find_format(name) != nullptr)
-        return fail(ErrorKind::usage, "--format", fmt::format("{} can be read but not written", upper(name)));
+    if (name.find(':') != std::string::npos) {
+      KERF_TRY(out.emplace_back(), find_mapping_candidate(name));
+      continue;
+    }
+    const Format* format = find_format(name);
+    if (format == nullptr)
       return fail(ErrorKind::usage, "--format",
                   fmt::format("there is no format «{}»; «kerf formats» lists them", name));
-    }
-    wanted[static_cast<std::size_t>(found - all.begin())] = true;
+    if (!format->writable())
+      return fail(ErrorKind::usage, "--format", fmt::format("{} can be read but not written", format->name));
+    out.push_back(std::make_shared<FormatCandidate>(*format, effort));
   }
-  Candidates out;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (wanted[i]) out.push_back(all[i]);
   return out;
 }
 

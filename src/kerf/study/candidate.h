@@ -42,13 +42,16 @@ using Candidates = std::vector<std::shared_ptr<const Candidate>>;
 /// Everything that can be written, its grids searched with `effort` 0 … 3 (quantizer.h).
 [[nodiscard]] Candidates all_candidates(int effort);
 
-/// Those of `names`, in any case, in the order of all_candidates(); all of them if `names` is empty. Errors:
-/// usage for a name that is unknown or of a format that cannot be written.
+/// Formats by name, in any case, and mappings as «nf4:4/64», in the order of `names`; all_candidates() if
+/// that is empty. Errors: usage for a name that is unknown or of a format that cannot be written.
 Result<Candidates> find_candidates(const std::vector<std::string>& names, int effort);
 
 /// Every mapping of quantizers/mapping.h at every usual number of bits that it can do, except those that need
 /// importance and those whose parameters would take more room than the codes; «absmax:4/64». `granularity` is
 /// «group:N» or «channel» (a row). Errors: usage.
 Result<Candidates> mapping_candidates(std::string_view granularity);
+
+/// One mapping as «NAME:BITS/GROUP» or «NAME:BITS/row». Errors: usage.
+Result<std::shared_ptr<const Candidate>> find_mapping_candidate(std::string_view name);
 
 }  // namespace kerf::study

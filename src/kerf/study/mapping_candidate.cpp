@@ -4,6 +4,7 @@
 
 #include <array>
 #include <numeric>
+#include <regex>
 
 #include "kerf/quantizers/mapping.h"
 #include "kerf/study/candidate.h"
@@ -89,6 +90,29 @@ Result<Candidates> mapping_candidates(std::string_view granularity) {
         out.push_back(std::make_shared<MappingCandidate>(*mapping, bits, group_size));
   }
   return out;
+}
+
+Result<std::shared_ptr<const Candidate>> find_mapping_candidate(std::string_view name) {
+  static const std::regex form("([^:/]+):([0-9]{1,2})/(row|[0-9]{1,9})");
+  std::cmatch parts;
+  if (!std::regex_match(name.data(), name.data() + name.size(), parts, form))
+    return fail(ErrorKind::usage, "--format",
+                fmt::format("«{}» is not MAPPING:BITS/GROUP, as in nf4:4/64 or absmax:8/row", name));
+  const Mapping* mapping = find_mapping(parts[1].str());
+  if (mapping == nullptr)
+    return fail(ErrorKind::usage, "--format", fmt::format("there is no mapping «{}»", parts[1].str()));
+  if (mapping->needs_importance)
+    return fail(ErrorKind::usage, "--format",
+                fmt::format("the mapping {} needs importance, and the study has none", mapping->name));
+  const int bits = std::stoi(parts[2]);
+  if (bits < mapping->bits_min || bits > mapping->bits_max)
+    return fail(ErrorKind::usage, "--format",
+                fmt::format("{} has {} to {} bits, not {}", mapping->name, mapping->bits_min,
+                            mapping->bits_max, bits));
+  const std::size_t group_size = parts[3] == "row" ? 0 : std::stoul(parts[3]);
+  if (parts[3] != "row" && group_size == 0)
+    return fail(ErrorKind::usage, "--format", fmt::format("«{}» has groups of nothing", name));
+  return std::make_shared<MappingCandidate>(*mapping, bits, group_size);
 }
 
 }  // namespace kerf::study

@@ -124,15 +124,15 @@ Result<void> Study::choose_tensors() {
     if (tensor.shape.size() >= 2 && tensor.n_rows() > 1 && tensor.row_length() > 1)
       tensors_.push_back(&tensor);
   }
-  if (tensors_.empty())
-    return fail(
-        ErrorKind::not_found, options.model.string(),
-        any_match ? fmt::format("what matches «{}» are vectors; the study rounds matrices", options.tensors)
-        : options.tensors.empty() ? "has no matrices to study"
-                                  : fmt::format("has no tensor whose name matches «{}»; «kerf inspect "
-                                                "--tensors» lists them",
-                                                options.tensors));
-  return {};
+  const std::string where = options.model.string();
+  if (!tensors_.empty()) return {};
+  if (options.tensors.empty()) return fail(ErrorKind::not_found, where, "has no matrices to study");
+  if (any_match)
+    return fail(ErrorKind::not_found, where,
+                fmt::format("what matches «{}» are vectors; the study rounds matrices", options.tensors));
+  return fail(ErrorKind::not_found, where,
+              fmt::format("has no tensor whose name matches «{}»; «kerf inspect --tensors» lists them",
+                          options.tensors));
 }
 
 Result<void> Study::study_model(Tracker& tracker) {

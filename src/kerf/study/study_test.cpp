@@ -5,12 +5,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <numbers>
 
@@ -180,7 +181,15 @@ TEST(Candidates, ByNameInAnyCase) {
   const auto found = find_candidates({"q8_0", "Q4_0"}, 1);
   ASSERT_TRUE(found);
   ASSERT_EQ(found->size(), 2U);
-  EXPECT_EQ((*found)[0]->name(), "Q8_0") << "in the order of the registry";
+  EXPECT_EQ((*found)[0]->name(), "Q8_0");
+  EXPECT_EQ(find_candidates({"nf4:4/64"}, 1).value()[0]->name(), "nf4:4/64");
+  EXPECT_EQ(find_candidates({"absmax:8/row"}, 1).value()[0]->name(), "absmax:8/row");
+  for (const char* bad : {"nf5:4/64", "nf4:5/64", "nf4:4/0", "nf4:4", "nf4:4/tensor", ":",
+                          "weighted-mse:4/64", "absmax:99/64", "absmax:4/99999999999"}) {
+    const auto error = find_candidates({bad}, 1);
+    ASSERT_FALSE(error) << bad;
+    EXPECT_EQ(error.error().kind, ErrorKind::usage) << bad;
+  }
   EXPECT_EQ(find_candidates({"Q9_9"}, 1).error().message(),
             "--format: there is no format «Q9_9»; «kerf formats» lists them");
   EXPECT_EQ(find_candidates({"f64"}, 1).error().message(), "--format: F64 can be read but not written");
@@ -243,22 +252,11 @@ TEST(Study, KnownFigures) {
   EXPECT_EQ(score_of(report, 0, "F32").bits, 32);
 }
 
-/// Of `all` those of these names.
-Candidates chosen(const Candidates& all, const std::vector<std::string_view>& names) {
-  Candidates out;
-  for (const auto& candidate : all)
-    if (std::find(names.begin(), names.end(), candidate->name()) != names.end()) out.push_back(candidate);
-  return out;
-}
-
 TEST(Study, KnownFiguresOfMappings) {
-  StudyOptions options = options_of({"gaussian"});
+  StudyOptions options =
+      options_of({"gaussian"}, {"nf4:4/64", "absmax:4/64", "fp4-e2m1:4/64", "zero-point:4/64", "binary:1/64",
+                                "gaussian:2/row", "gaussian:3/row"});
   options.n_rows = 128;
-  options.candidates = chosen(mapping_candidates("group:64").value(),
-                              {"nf4:4/64", "absmax:4/64", "fp4-e2m1:4/64", "zero-point:4/64", "binary:1/64"});
-  const Candidates rows = chosen(mapping_candidates("channel").value(), {"gaussian:2/row", "gaussian:3/row"});
-  options.candidates.insert(options.candidates.end(), rows.begin(), rows.end());
-  ASSERT_EQ(options.candidates.size(), 7U);
   const StudyReport report = study(std::move(options));
   // Monte Carlo with another program, 2.56 million numbers, scales in binary32.
   EXPECT_NEAR(score_of(report, 0, "nf4:4/64").sqnr_db, 20.73, 0.05);
@@ -409,6 +407,32 @@ TEST(Study, BadInput) {
   options = options_of({"gaussian"}, {"Q4_0"});
   options.row_length = 33;
   EXPECT_EQ(error_of(options).kind, ErrorKind::usage);
+}
+
+TEST(Guide, ShowsWhatTheProgramPrints) {
+  std::vector<std::string> formats;
+  for (const char* name :
+       {"Q1_0", "TQ1_0", "IQ2_XXS", "Q2_K", "IQ3_XXS", "Q3_K", "IQ4_XS", "nf4:4/64", "Q4_0", "MXFP4", "Q4_K",
+        "Q5_K", "Q6_K", "absmax:8/row", "Q8_0", "BF16", "F16", "F32"})
+    formats.emplace_back(name);
+  const std::string table = study_text(study(options_of({"gaussian"}, formats)));
+  std::ifstream in(KERF_SOURCE_DIR "/docs/study.md");
+  const std::string guide((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  EXPECT_NE(guide.find("<!-- gaussian -->\n```\n" + table + "```\n<!-- end -->"), std::string::npos)
+      << "the table in docs/study.md should be\n"
+      << table;
+}
+
+TEST(Guide, TheBoundsAreThoseOfTheCode) {
+  std::ifstream in(KERF_SOURCE_DIR "/docs/study.md");
+  const std::string guide((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  for (const std::string_view name : {"laplace", "uniform", "student-t"}) {
+    char entropy[16], gain[32];
+    std::snprintf(entropy, sizeof entropy, "%.4f", distribution(name).entropy());
+    std::snprintf(gain, sizeof gain, "6.02 R + %.2f", distribution(name).bound_db(0));
+    EXPECT_NE(guide.find(entropy), std::string::npos) << name << " " << entropy;
+    EXPECT_NE(guide.find(gain), std::string::npos) << name << " " << gain;
+  }
 }
 
 /// The page as an XML document: it is written so that a strict reader takes it too.
