@@ -1,6 +1,6 @@
 // How close do quantized weights come to the originals, and how fast, next to another program's quantizer?
 //
-//   bench_quantize_error MODEL [--reference libggml-base.so] [--importance lognormal|IMATRIX.gguf]
+//   bench_quantize_error MODEL [--reference libggml-base.so] [--importance lognormal|IMATRIX]
 //                        [--effort 0…3] [--rows N] [--repeat N] [--markdown] [FORMAT ...]
 //
 // For each format, over all matrices: the mean relative squared error ‖W − Q‖² / ‖W‖², the mean of its ratio
@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "kerf/base/rng.h"
+#include "kerf/calib/importance.h"
 #include "kerf/io/container.h"
 #include "kerf/quantizers/quantizer.h"
 
@@ -97,12 +98,13 @@ Matrix read_matrix(const kerf::StoredTensor& tensor, std::size_t max_rows) {
   return matrix;
 }
 
-/// Σx² and counts are tensors named after the weight; without an entry all columns count the same.
-void read_importance(const kerf::Container& file, Matrix& matrix) {
+/// Where the file has nothing all columns count the same.
+void take_importance(const kerf::ImportanceMatrix& file, Matrix& matrix) {
   matrix.importance.assign(matrix.row, 1.0F);
-  for (const kerf::StoredTensor& tensor : file.tensors)
-    if (tensor.name == matrix.name + ".in_sum2" && tensor.row_length() == matrix.row)
-      tensor.format->decode(tensor.bytes.data(), matrix.importance.data(), matrix.row);
+  const kerf::Importance* found = file.find(matrix.name);
+  if (found == nullptr || found->n_columns != matrix.row) return;
+  const auto mean_square = found->of_matrix(0);
+  std::copy(mean_square.begin(), mean_square.end(), matrix.importance.begin());
 }
 
 void make_importance(std::uint64_t seed, Matrix& matrix) {
@@ -305,10 +307,10 @@ std::optional<Options> parse(int argc, char** argv) {
   return options;
 }
 
-kerf::Container open_or_exit(const std::string& path) {
-  auto container = kerf::open_container(path);
-  if (container) return std::move(*container);
-  std::fprintf(stderr, "%s\n", container.error().message().c_str());
+template <class T>
+T value_or_exit(kerf::Result<T> result) {
+  if (result) return std::move(*result);
+  std::fprintf(stderr, "%s\n", result.error().message().c_str());
   std::exit(1);
 }
 
@@ -317,15 +319,15 @@ kerf::Container open_or_exit(const std::string& path) {
 int main(int argc, char** argv) {
   const auto options = parse(argc, argv);
   if (!options) return 1;
-  const kerf::Container model = open_or_exit(options->model);
+  const kerf::Container model = value_or_exit(kerf::open_container(options->model));
   std::vector<Matrix> matrices;
   for (const kerf::StoredTensor& tensor : model.tensors)
     if (tensor.shape.size() == 2) matrices.push_back(read_matrix(tensor, options->max_rows));
   if (options->importance == "lognormal") {
     for (std::size_t i = 0; i < matrices.size(); ++i) make_importance(i, matrices[i]);
   } else if (!options->importance.empty()) {
-    const kerf::Container file = open_or_exit(options->importance);
-    for (Matrix& matrix : matrices) read_importance(file, matrix);
+    const kerf::ImportanceMatrix file = value_or_exit(kerf::read_importance(options->importance));
+    for (Matrix& matrix : matrices) take_importance(file, matrix);
   }
   run(*options, matrices);
   return 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 namespace kerf::formats {
 namespace {
@@ -11,85 +12,89 @@ constexpr float kMaxF16 = 65504.0F;
 /// Below it a binary16 is a subnormal of five bits or less.
 constexpr float kCoarseF16 = 0x1p-19F;
 
-std::uint16_t saturated_f16(float value) noexcept {
-  return f32_to_f16(std::clamp(value, -kMaxF16, kMaxF16));
-}
+/// Factors are tried eight at a time, side by side, so that no sum crosses lanes and the result is the same
+/// on every instruction set.
+constexpr std::size_t kLanes = 8;
+using Lanes = float[kLanes];
 
-constexpr std::size_t kMax = 16;
-using Sixteen = float[kMax];
-
-/// Sums in a tree of fixed shape, so that the result is the same on every instruction set.
-inline float sum(Sixteen& terms) noexcept {
-  for (std::size_t half = kMax / 2; half > 0; half /= 2)
-    for (std::size_t g = 0; g < half; ++g) terms[g] += terms[g + half];
-  return terms[0];
-}
-
-/// What multiples of one factor leave of the values, and the factor that is best for the same codes.
-struct Attempt {
-  float error;
-  float better_factor;
+/// Factors as binary16 holds them, what multiples of each leave of the values, and the factors that are best
+/// for the same codes.
+struct Attempts {
+  Lanes factor, error, better_factor;
 };
 
-KERF_CLONES Attempt attempt(const Sixteen& values, float factor, float lowest, float highest,
-                            Sixteen& codes) noexcept {
-  const float inverse = 1.0F / factor;
-  Sixteen errors;
-  Sixteen products;
-  Sixteen squares;
-  for (std::size_t g = 0; g < kMax; ++g) {
-    const float t = values[g] * inverse;
-    const float above = t > lowest ? t : lowest;
-    const float code = __builtin_rintf(above < highest ? above : highest);
-    const float difference = values[g] - factor * code;
-    codes[g] = code;
-    errors[g] = difference * difference;
-    products[g] = values[g] * code;
-    squares[g] = code * code;
+typedef float Eight __attribute__((vector_size(kLanes * sizeof(float))));
+typedef std::int32_t EightBits __attribute__((vector_size(kLanes * sizeof(std::int32_t))));
+
+KERF_CLONES void attempt(const float* values, std::size_t n, const Lanes& wanted, float lowest, float highest,
+                         Attempts& found) noexcept {
+  Eight factor;
+  std::memcpy(&factor, wanted, sizeof factor);
+  factor = factor < -kMaxF16 ? -kMaxF16 - Eight{} : factor;
+  factor = factor > kMaxF16 ? kMaxF16 - Eight{} : factor;
+  // To the last place of a binary16: adding this leaves no bits below it, and ties go to even.
+  const Eight magnitude = reinterpret_cast<Eight>(reinterpret_cast<EightBits>(factor) & 0x7FFFFFFF);
+  const Eight normal = magnitude > 0x1p-14F ? magnitude : 0x1p-14F - Eight{};
+  const Eight power = reinterpret_cast<Eight>(reinterpret_cast<EightBits>(normal) & 0x7F800000);
+  factor = (factor + power * 0x1.8p13F) - power * 0x1.8p13F;
+
+  constexpr float kToInteger = 0x1.8p23F;
+  const Eight inverse = 1.0F / factor;
+  const Eight least = lowest - Eight{};
+  const Eight most = highest - Eight{};
+  Eight error{};
+  Eight product{};
+  Eight square{};
+  for (std::size_t g = 0; g < n; ++g) {
+    const Eight value = values[g] - Eight{};
+    const Eight t = value * inverse;
+    const Eight above = t > least ? t : least;
+    const Eight code = ((above < most ? above : most) + kToInteger) - kToInteger;
+    const Eight difference = value - factor * code;
+    error += difference * difference;
+    product += value * code;
+    square += code * code;
   }
-  const float denominator = sum(squares);
-  return {.error = sum(errors), .better_factor = denominator == 0.0F ? 0.0F : sum(products) / denominator};
+  const Eight better = product / (square > 0.0F ? square : 1.0F - Eight{});
+  std::memcpy(found.factor, &factor, sizeof factor);
+  std::memcpy(found.error, &error, sizeof error);
+  std::memcpy(found.better_factor, &better, sizeof better);
 }
 
 /// Keeps the best of the factors that it is offered.
 class Search {
  public:
   Search(std::span<const float> values, int lowest, int highest) noexcept
-      : n_(values.size()), lowest_(static_cast<float>(lowest)), highest_(static_cast<float>(highest)) {
-    std::copy(values.begin(), values.end(), values_);
-  }
+      : values_(values), lowest_(static_cast<float>(lowest)), highest_(static_cast<float>(highest)) {}
 
-  /// Rounds the values to multiples of `factor`, then lets least squares move the factor for those codes.
-  void offer(float factor) noexcept {
-    const float moved = try_factor(factor);
-    if (moved != 0.0F) try_factor(moved);
+  /// Rounds the values to multiples of each factor, then lets least squares move it for those codes.
+  void offer(const Lanes& factors) noexcept {
+    Attempts found;
+    attempt(values_.data(), values_.size(), factors, lowest_, highest_, found);
+    keep_better(found);
+    Lanes moved;
+    std::copy_n(found.better_factor, kLanes, moved);
+    attempt(values_.data(), values_.size(), moved, lowest_, highest_, found);
+    keep_better(found);
   }
 
   [[nodiscard]] bool exact() const noexcept { return error_ == 0.0F; }
-  [[nodiscard]] const SuperScale& best() const noexcept { return best_; }
+  [[nodiscard]] float best() const noexcept { return best_; }
 
  private:
-  /// Returns the factor that is best for the codes that this one gives.
-  float try_factor(float wanted) noexcept {
-    const std::uint16_t bits = saturated_f16(wanted);
-    const float factor = f16_to_f32(bits);
-    if (factor == 0.0F) return 0.0F;
-    Sixteen codes;
-    const Attempt found = attempt(values_, factor, lowest_, highest_, codes);
-    if (found.error < error_) {
-      error_ = found.error;
-      best_.factor_bits = bits;
-      for (std::size_t g = 0; g < n_; ++g) best_.codes[g] = static_cast<std::int8_t>(codes[g]);
-    }
-    return found.better_factor;
+  void keep_better(const Attempts& found) noexcept {
+    for (std::size_t k = 0; k < kLanes; ++k)
+      if (found.factor[k] != 0.0F && found.error[k] < error_) {
+        error_ = found.error[k];
+        best_ = found.factor[k];
+      }
   }
 
-  Sixteen values_ = {};
-  std::size_t n_;
+  std::span<const float> values_;
   float lowest_;
   float highest_;
   float error_ = HUGE_VALF;
-  SuperScale best_;
+  float best_ = 0.0F;
 };
 
 }  // namespace
@@ -108,12 +113,23 @@ SuperScale fit_super_scale(std::span<float> values, int lowest, int highest) noe
   const int end = lowest < 0 ? lowest : highest;
   const int towards_zero = lowest < 0 ? 1 : -1;
   const bool coarse = std::fabs(extreme) < kCoarseF16 * static_cast<float>(std::abs(end));
-  const int n_candidates = coarse ? std::abs(end) : std::min(std::abs(end), 12);
-  for (int i = 0; i < n_candidates && extreme != 0.0F && !search.exact(); ++i)
-    search.offer(extreme / static_cast<float>(end + i * towards_zero));
-  const SuperScale& best = search.best();
-  const float factor = f16_to_f32(best.factor_bits);
-  for (std::size_t g = 0; g < values.size(); ++g) values[g] = factor * static_cast<float>(best.codes[g]);
+  const int n_candidates = coarse ? std::abs(end) : std::min(std::abs(end), 16);
+  for (int first = 0; first < n_candidates && extreme != 0.0F && !search.exact(); first += kLanes) {
+    Lanes factors;
+    for (int k = 0; k < static_cast<int>(kLanes); ++k)
+      factors[k] = extreme / static_cast<float>(end + std::min(first + k, n_candidates - 1) * towards_zero);
+    search.offer(factors);
+  }
+
+  const float factor = search.best();
+  SuperScale best{.factor_bits = f32_to_f16(factor), .codes = {}};
+  const float inverse = factor == 0.0F ? 0.0F : 1.0F / factor;
+  for (std::size_t g = 0; g < values.size(); ++g) {
+    const float t = values[g] * inverse;
+    const float code = std::rint(std::clamp(t, static_cast<float>(lowest), static_cast<float>(highest)));
+    best.codes[g] = static_cast<std::int8_t>(code);
+    values[g] = factor * code;
+  }
   return best;
 }
 

@@ -34,21 +34,24 @@ float scale_ratio(const Format& format) noexcept {
   return keeps(1.125F) ? 1.09F : 2.0F;
 }
 
-/// The largest number of which all values are multiples: Euclid's algorithm. The values are products of one
-/// factor of few bits and small integers, so every step is exact.
-float common_factor(const float* values, std::size_t n) noexcept {
-  float factor = 0.0F;
-  for (std::size_t g = 0; g < n; ++g) {
-    float other = std::fabs(values[g]);
-    const float ratio = factor == 0.0F ? 0.5F : other / factor;
-    if (ratio == std::rint(ratio) && ratio * factor == other) continue;  // by far the most frequent case
-    while (other != 0.0F) {
-      const float rest = factor == 0.0F ? 0.0F : std::fmod(factor, other);
-      factor = other;
-      other = rest;
-    }
+/// Which scales are tried, as parts of the one that makes the range fit exactly.
+struct CoarseFactors {
+  float widest, ratio;
+  int n;
+};
+
+// Every step that is worth a thought, from leaving the highest levels unused to clipping a third of the range
+// and more. The exact fit is among them, unless scales are powers of two: then there is one on either side.
+CoarseFactors coarse_factors(float scale_ratio, int effort) noexcept {
+  if (scale_ratio == 2.0F) return {.widest = 1.6F, .ratio = 2.0F, .n = effort < 2 ? 2 : 3};
+  switch (effort) {
+    case 0:
+      return {.widest = 1.09F * 1.09F * 1.09F * 1.09F, .ratio = 1.09F * 1.09F, .n = 6};
+    case 1:
+      return {.widest = 1.09F * 1.09F * 1.09F * 1.09F * 1.09F, .ratio = 1.09F, .n = 11};
+    default:
+      return {.widest = 2.0F, .ratio = 1.044F, .n = 36};
   }
-  return factor;
 }
 
 }  // namespace
@@ -148,15 +151,15 @@ void BlockSearch::fit(Choice& choice) const noexcept {
 // What is stored last is what codes will be chosen for.
 void BlockSearch::store(Choice& choice, std::uint8_t* blocks) noexcept {
   for (std::size_t k = 0; k < n_groups_; ++k) {
-    stored_scale_[k] = finite(choice.scale[k] * unit_[k]);
-    stored_offset_[k] = finite((choice.offset[k] + centre_[k]) * unit_[k]);
+    stored_.scale[k] = finite(choice.scale[k] * unit_[k]);
+    stored_.offset[k] = finite((choice.offset[k] + centre_[k]) * unit_[k]);
   }
   for (std::size_t b = 0; b < n_blocks_; ++b)
-    grid_.store_parameters(stored_scale_ + b * grid_.n_groups, stored_offset_ + b * grid_.n_groups,
+    grid_.store_parameters(stored_.scale + b * grid_.n_groups, stored_.offset + b * grid_.n_groups,
                            blocks + b * format_.block_bytes);
   for (std::size_t k = 0; k < n_groups_; ++k) {
-    choice.scale[k] = stored_scale_[k] / unit_[k];
-    choice.offset[k] = stored_offset_[k] / unit_[k] - centre_[k];
+    choice.scale[k] = stored_.scale[k] / unit_[k];
+    choice.offset[k] = stored_.offset[k] / unit_[k] - centre_[k];
   }
 }
 
@@ -209,23 +212,24 @@ void BlockSearch::refit_offsets(Choice& choice) const noexcept {
   }
 }
 
-// Scales with few bits, each for one group only: every one that is worth a thought is tried, from leaving the
-// highest levels unused to clipping a third of the range.
+// Scales with few bits, each for one group only.
 void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) noexcept {
-  float widest[kMaxLanes];
+  float scale[kMaxLanes];
+  const CoarseFactors factors = coarse_factors(scale_ratio_, effort_);
   for (std::size_t p = 0; p < n_panels(); ++p)
     for (std::size_t k = 0; k < kLanes; ++k)
-      widest[p * kLanes + k] = std::max(panels_[p].largest[k], -panels_[p].smallest[k]) / plan_.levels().hi();
-  constexpr float kWidest = 1.6F;
-  for (float factor = kWidest; factor > 0.6F; factor /= scale_ratio_) {
+      scale[p * kLanes + k] =
+          std::max(panels_[p].largest[k], -panels_[p].smallest[k]) * (factors.widest / plan_.levels().hi());
+  for (int i = 0; i < factors.n; ++i) {
     Choice trial;
     for (std::size_t k = 0; k < kMaxLanes; ++k) {
-      trial.scale[k] = widest[k] * factor;
+      trial.scale[k] = scale[k];
       trial.offset[k] = 0.0F;
+      scale[k] /= factors.ratio;
     }
     store(trial, blocks);
     measure(trial);
-    if (factor == kWidest)
+    if (i == 0)
       best = trial;
     else
       keep_better_groups(best, trial);
@@ -257,85 +261,6 @@ void BlockSearch::search_wider_scales(Choice& best, std::uint8_t* blocks) noexce
   store(best, blocks);
 }
 
-/// The lattice on which the stored parameters of a block lie.
-struct BlockSearch::Lattice {
-  float scale_step, offset_step;  ///< 0: no lattice
-  float most_scale, most_offset;  ///< in steps, as large as any that is in use
-  std::size_t widest_scale, widest_offset;
-};
-
-BlockSearch::Lattice BlockSearch::lattice_of(const Choice& choice) const noexcept {
-  Lattice lattice{};
-  float offset[kMaxLanes] = {};
-  for (std::size_t k = 0; k < n_groups_; ++k) {
-    offset[k] = choice.offset[k] + centre_[k];
-    if (std::fabs(choice.scale[k]) > std::fabs(choice.scale[lattice.widest_scale])) lattice.widest_scale = k;
-    if (std::fabs(offset[k]) > std::fabs(offset[lattice.widest_offset])) lattice.widest_offset = k;
-  }
-  lattice.scale_step = common_factor(choice.scale, n_groups_);
-  lattice.most_scale = std::fabs(choice.scale[lattice.widest_scale]) * safe_inverse(lattice.scale_step);
-  if (grid_.has_offset) {
-    lattice.offset_step = common_factor(offset, n_groups_);
-    lattice.most_offset = std::fabs(offset[lattice.widest_offset]) * safe_inverse(lattice.offset_step);
-  }
-  return lattice;
-}
-
-void BlockSearch::round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept {
-  const float least = grid_.scale_sign == Grid::Sign::any ? -lattice.most_scale : 0.0F;
-  const float inverse = safe_inverse(lattice.scale_step);
-  for (std::size_t k = 0; k < n_groups_; ++k) {
-    const float code = std::rint(choice.scale[k] * inverse);
-    choice.scale[k] = lattice.scale_step * std::clamp(code, least, lattice.most_scale);
-  }
-  if (!grid_.has_offset) return;
-  const float lowest = grid_.offset_sign == Grid::Sign::non_negative ? 0.0F : -lattice.most_offset;
-  const float highest = grid_.offset_sign == Grid::Sign::non_positive ? 0.0F : lattice.most_offset;
-  const float inverse_offset = safe_inverse(lattice.offset_step);
-  for (std::size_t k = 0; k < n_groups_; ++k) {
-    const float code = std::rint((choice.offset[k] + centre_[k]) * inverse_offset);
-    choice.offset[k] = lattice.offset_step * std::clamp(code, lowest, highest) - centre_[k];
-  }
-}
-
-// All groups move at once; each keeps what suits it. The widest stay, because they hold the lattice in place.
-void BlockSearch::try_neighbours(const Lattice& lattice, Choice& best) const noexcept {
-  const Choice start = best;
-  const auto offer = [&](float scale_steps, float level_shift) {
-    Choice trial = start;
-    for (std::size_t k = 0; k < n_groups_; ++k) {
-      if (k != lattice.widest_scale) trial.scale[k] += scale_steps * lattice.scale_step;
-      trial.offset[k] += level_shift * trial.scale[k];
-    }
-    round_to_lattice(lattice, trial);
-    if (grid_.has_offset) {
-      measure(trial);
-      refit_offsets(trial);
-      trial.offset[lattice.widest_offset] = start.offset[lattice.widest_offset];
-      round_to_lattice(lattice, trial);
-    }
-    measure(trial);
-    keep_better_groups(best, trial);
-  };
-  for (const float steps : {1.0F, -1.0F, 2.0F, -2.0F}) offer(steps, 0.0F);
-  if (!grid_.has_offset) return;
-  for (const float shift : {-1.0F, 1.0F}) offer(0.0F, shift);
-}
-
-void BlockSearch::search_lattice(Choice& best, std::uint8_t* blocks) noexcept {
-  measure(best);
-  const Lattice lattice = lattice_of(best);
-  if (lattice.scale_step == 0.0F || lattice.most_scale > 128.0F) return;
-  Choice found = best;
-  try_neighbours(lattice, found);
-  store(found, blocks);
-  measure(found);
-  if (block_error(found, 0) < block_error(best, 0))
-    best = found;
-  else
-    store(best, blocks);
-}
-
 void BlockSearch::choose_parameters(const float* x, const float* importance, std::size_t n_blocks,
                                     std::uint8_t* blocks) noexcept {
   n_blocks_ = n_blocks;
@@ -346,19 +271,20 @@ void BlockSearch::choose_parameters(const float* x, const float* importance, std
     search_coarse_scales(choice, blocks);
   } else {
     fit(choice);
+    const Choice fitted = choice;
     if (natural_units_) {
       store(choice, blocks);
     } else {
       search_wider_scales(choice, blocks);
     }
-    if (grid_.n_groups > 1) search_lattice(choice, blocks);
+    if (grid_.n_groups > 1) search_lattice(fitted, choice, blocks);
   }
 }
 
 // All groups at hand in one call: a block of 32 alone would be over before it began.
 void BlockSearch::store_codes(const float* x, std::uint8_t* blocks) const noexcept {
   std::uint8_t codes[kMaxNumbers];
-  choose_codes(plan_.levels(), x, group_size_, n_groups_, stored_scale_, stored_offset_, codes);
+  choose_codes(plan_.levels(), x, group_size_, n_groups_, stored_.scale, stored_.offset, codes);
   for (std::size_t b = 0; b < n_blocks_; ++b)
     grid_.store_codes(codes + b * format_.block_size, blocks + b * format_.block_bytes);
 }

@@ -41,6 +41,12 @@ class BlockSearch {
   };
   struct Lattice;
 
+  /// What decode() will see.
+  struct Stored {
+    float scale[kMaxLanes];
+    float offset[kMaxLanes];
+  };
+
   [[nodiscard]] std::size_t n_panels() const noexcept { return (n_groups_ + kLanes - 1) / kLanes; }
   [[nodiscard]] std::size_t groups_of_panel(std::size_t p) const noexcept {
     return std::min(kLanes, n_groups_ - p * kLanes);
@@ -62,7 +68,10 @@ class BlockSearch {
   [[nodiscard]] Lattice lattice_of(const Choice& choice) const noexcept;
   void round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept;
   void try_neighbours(const Lattice& lattice, Choice& best) const noexcept;
-  void search_lattice(Choice& best, std::uint8_t* blocks) noexcept;
+  void refit_steps(const Lattice& lattice, Choice& choice) const noexcept;
+  bool store_if_better(Choice& best, Choice& other, std::uint8_t* block) noexcept;
+  void try_steps(const Choice& fitted, Choice& best, std::uint8_t* block) noexcept;
+  void search_lattice(const Choice& fitted, Choice& best, std::uint8_t* block) noexcept;
 
   const Format& format_;
   const Grid& grid_;
@@ -76,8 +85,7 @@ class BlockSearch {
   bool natural_units_ = true;  ///< every unit is 1
   float unit_[kMaxLanes];      ///< a power of two: number = unit · (number in the panel + centre)
   float centre_[kMaxLanes];
-  float stored_scale_[kMaxLanes];
-  float stored_offset_[kMaxLanes];
+  Stored stored_;
   Panel panels_[kMaxPanels];
   Moments moments_[kMaxPanels];
 };

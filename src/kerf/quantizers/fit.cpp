@@ -175,7 +175,7 @@ KERF_INLINE void fit_grids_of(const Panel& panel, const L& levels, const Uniform
 KERF_CLONES void fit_scales(const Panel& panel, const Levels& levels, const Starts& starts, Grid::Sign sign,
                             Lanes& scale) noexcept {
   const bool symmetric = levels.symmetric();
-  if (starts.bounded_below() && levels.kind == Levels::Kind::uniform && !panel.weighted) {
+  if (starts.stay_above() && levels.kind == Levels::Kind::uniform && !panel.weighted) {
     const BoundedBelow bounded{levels.lo(), levels.hi()};
     fit_scales_of<false>(panel, bounded, levels.uniform, starts, symmetric, sign, scale);
     return;
@@ -192,9 +192,9 @@ template <class Best>
 KERF_INLINE void fit_grids_with(const Panel& panel, const UniformLevels& levels, const Starts& starts,
                                 const Limits& limits, GroupGrids& grids) noexcept {
   if (panel.weighted) return fit_grids_of<true, Best>(panel, levels, levels, starts, limits, grids);
-  if (!starts.bounded_below()) return fit_grids_of<false, Best>(panel, levels, levels, starts, limits, grids);
-  const BoundedBelow bounded{levels.lo, levels.hi};
-  fit_grids_of<false, Best>(panel, bounded, levels, starts, limits, grids);
+  if (!starts.stay_inside()) return fit_grids_of<false, Best>(panel, levels, levels, starts, limits, grids);
+  const Unbounded unbounded{levels.lo, levels.hi};
+  fit_grids_of<false, Best>(panel, unbounded, levels, starts, limits, grids);
 }
 
 /// Levels are uniform: no format has an offset and a table.

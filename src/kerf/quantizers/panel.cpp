@@ -1,6 +1,7 @@
 #include "kerf/quantizers/panel.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -156,10 +157,12 @@ template <std::size_t kN>
 KERF_INLINE void codes_of(const UniformLevels& levels, const float* t, std::uint8_t* codes) noexcept {
   const float lo = levels.lo;
   const float hi = levels.hi;
+  const auto lowest = static_cast<std::int32_t>(lo);
   for (std::size_t i = 0; i < kN; ++i) {
     const float above = t[i] > lo ? t[i] : lo;
-    const float level = __builtin_rintf(above < hi ? above : hi);
-    codes[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(level - lo));
+    // The integer stands in the last bits of the sum, as in rounded().
+    const float sum = (above < hi ? above : hi) + 0x1.8p23F;
+    codes[i] = static_cast<std::uint8_t>(std::bit_cast<std::int32_t>(sum) - lowest);
   }
 }
 

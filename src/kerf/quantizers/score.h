@@ -25,6 +25,16 @@ KERF_INLINE void nearest(const BoundedBelow& levels, const Eight* t, Eight* l, s
   for (std::size_t c = 0; c < n; ++c) l[c] = rounded(smaller(t[c], hi));
 }
 
+/// Uniform levels for candidates that send every number less than half a level beyond the ends.
+struct Unbounded {
+  float lo, hi;
+};
+
+KERF_INLINE void nearest(const Unbounded& /*levels*/, const Eight* t, Eight* l, std::size_t n) noexcept {
+#pragma GCC unroll 4
+  for (std::size_t c = 0; c < n; ++c) l[c] = rounded(t[c]);
+}
+
 KERF_INLINE void nearest(const MinifloatLevels& levels, const Eight* t, Eight* l, std::size_t n) noexcept {
   const Eight hi = Eight::all(levels.hi);
   const Eight lo = Eight::zero() - hi;

@@ -16,13 +16,13 @@ Starts::Starts(const Grid& grid, const Levels& levels, int effort, bool weighted
   else
     plan_extremes(grid, levels, effort);
   KERF_CHECK(n_ > 0);
-  constexpr float kBound = 0.49F;
+  constexpr float kHalf = 0.49F;
+  const auto [least_high, most_high] = std::minmax_element(high_, high_ + n_);
   if (grid.has_offset)
-    bounded_below_ =
-        grid.offset_sign != Grid::Sign::non_negative && *std::max_element(low_, low_ + n_) < kBound;
+    stay_inside_ = grid.offset_sign != Grid::Sign::non_negative && *most_high < kHalf &&
+                   *std::max_element(low_, low_ + n_) < kHalf;
   else
-    bounded_below_ = *std::max_element(high_, high_ + n_) < kBound - levels.lo() &&
-                     *std::min_element(high_, high_ + n_) > levels.lo() - kBound;
+    stay_above_ = *most_high < kHalf - levels.lo() && *least_high > levels.lo() - kHalf;
 }
 
 void Starts::add(float low, float high) noexcept {
@@ -49,11 +49,11 @@ void Starts::plan_ranges(const Grid& grid, int effort, bool weighted) noexcept {
   }
   add(0.0F, 0.0F);
   add(0.0F, -1.0F);
-  add(-1.0F, 0.0F);
+  if (grid.n_groups == 1 || effort > 0) add(-1.0F, 0.0F);
   switch (effort) {
     case 0:
-      add(0.4F, 0.4F);
-      n_polish_ = 1;
+      add_ranges(0.0F, 0.7F, 0.3F);
+      n_polish_ = weighted ? 2 : 1;
       break;
     case 1:
       add_ranges(-0.3F, 0.7F, 0.3F);
@@ -89,7 +89,7 @@ void Starts::plan_extremes(const Grid& grid, const Levels& levels, int effort) n
     return;
   }
   if (all.size() <= 8) {
-    if (effort == 0) return add_both(0.0F, 1.6F, 0.5F);
+    if (effort == 0 || grid.n_groups > 1) return add_both(0.0F, effort == 0 ? 1.6F : 2.1F, 0.5F);
     add_both(-0.5F, 2.1F, 0.5F);
     n_polish_ = 1;
   } else if (levels.kind != Levels::Kind::uniform) {
@@ -97,7 +97,7 @@ void Starts::plan_extremes(const Grid& grid, const Levels& levels, int effort) n
     add_both(-0.8F, 1.1F, 0.2F);
     n_polish_ = 1;
   } else if (grid.n_groups > 1 || all.size() > 32) {
-    if (effort == 0) return add_both(0.1F, 0.5F, 0.3F);
+    if (effort == 0) return add_both(-0.2F, 0.5F, 0.3F);
     for (const float beyond : {-0.5F, 0.1F, 0.4F, 0.8F}) add_both(beyond, beyond + 0.1F, 1.0F);
     n_polish_ = 1;
   } else if (effort == 0) {

@@ -27,8 +27,10 @@ class Starts {
 
   /// How often the best grid is fitted to the levels that it assigns itself (Lloyd 1957).
   [[nodiscard]] std::size_t n_polish() const noexcept { return n_polish_; }
-  /// No start sends a number half a level or more below the lowest.
-  [[nodiscard]] bool bounded_below() const noexcept { return bounded_below_; }
+  /// Without offset: no start sends a number half a level or more below the lowest.
+  [[nodiscard]] bool stay_above() const noexcept { return stay_above_; }
+  /// With offset: nor above the highest.
+  [[nodiscard]] bool stay_inside() const noexcept { return stay_inside_; }
 
  private:
   void add(float low, float high) noexcept;
@@ -38,7 +40,8 @@ class Starts {
 
   std::size_t n_ = 0;
   std::size_t n_polish_ = 0;
-  bool bounded_below_ = false;
+  bool stay_above_ = false;
+  bool stay_inside_ = false;
   float low_[kMax];
   float high_[kMax];
 };
