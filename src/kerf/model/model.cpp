@@ -51,6 +51,7 @@ class Transformer final : public Model {
   }
   Result<void> forward(std::span<const TokenId> tokens, KvCache& cache, std::size_t n_logits,
                        float* logits) override;
+  void set_tap(ActivationTap* tap) noexcept override { tap_ = tap; }
 
  private:
   [[nodiscard]] KvShape kv_shape(std::size_t capacity) const noexcept {
@@ -63,6 +64,9 @@ class Transformer final : public Model {
   void attention_block(std::size_t layer, std::size_t n_tokens, KvCache& cache);
   void mlp_block(const LayerWeights& layer, std::size_t n_tokens);
   void add_to_residual(std::size_t n_tokens);
+  void project(std::span<const Linear> layers, const float* x, std::size_t n_tokens, float* y,
+               std::size_t y_stride);
+  void show_head_inputs(std::size_t n_tokens);
   void head(std::size_t first_token, std::size_t n_tokens, float* logits);
 
   std::shared_ptr<const ModelSource> source_;  // keeps the mapping alive
@@ -73,6 +77,7 @@ class Transformer final : public Model {
   RopeFrequencies local_frequencies_;
   ThreadPool& pool_;
   Activations buffers_;
+  ActivationTap* tap_ = nullptr;
 };
 
 Transformer::Transformer(std::shared_ptr<const ModelSource> source, ModelConfig config, ModelWeights weights,
@@ -137,6 +142,14 @@ void Transformer::add_to_residual(std::size_t n_tokens) {
   });
 }
 
+/// linear_stack() under the eyes of the tap.
+void Transformer::project(std::span<const Linear> layers, const float* x, std::size_t n_tokens, float* y,
+                          std::size_t y_stride) {
+  if (tap_ != nullptr)
+    for (const Linear& layer : layers) tap_->input(layer, x, n_tokens);
+  linear_stack(layers, x, n_tokens, y, y_stride, pool_);
+}
+
 void Transformer::attention_block(std::size_t index, std::size_t n_tokens, KvCache& cache) {
   const LayerWeights& layer = weights_.layers[index];
   Activations& a = buffers_;
@@ -148,7 +161,7 @@ void Transformer::attention_block(std::size_t index, std::size_t n_tokens, KvCac
   float* v = k + config_.kv_width();
 
   normalize_rows(layer.attention_norm, a.residual.data(), n_tokens, a.normed.data(), pool_);
-  linear_stack(layer.qkv, a.normed.data(), n_tokens, a.qkv.data(), stride, pool_);
+  project(layer.qkv, a.normed.data(), n_tokens, a.qkv.data(), stride);
   if (layer.q_norm) normalize_heads(*layer.q_norm, q, n_tokens, heads, stride, pool_);
   if (layer.k_norm) normalize_heads(*layer.k_norm, k, n_tokens, kv_heads, stride, pool_);
   if (config_.rope_pairs != RopePairs::none) {
@@ -163,7 +176,7 @@ void Transformer::attention_block(std::size_t index, std::size_t n_tokens, KvCac
                              .scale = config_.attention_scale,
                              .window = local ? config_.sliding_window : 0};
   attention(shape, cache, index, q, stride, n_tokens, a.attended.data(), a.attention, pool_);
-  linear(layer.attention_output, a.attended.data(), n_tokens, a.normed.data(), config_.width, pool_);
+  project({&layer.attention_output, 1}, a.attended.data(), n_tokens, a.normed.data(), config_.width);
   if (layer.attention_post_norm)
     normalize_rows(*layer.attention_post_norm, a.normed.data(), n_tokens, a.normed.data(), pool_);
   add_to_residual(n_tokens);
@@ -175,16 +188,20 @@ void Transformer::mlp_block(const LayerWeights& layer, std::size_t n_tokens) {
   const bool gated = config_.mlp != MlpKind::plain;
 
   normalize_rows(layer.mlp_norm, a.residual.data(), n_tokens, a.normed.data(), pool_);
-  linear_stack(layer.mlp_input, a.normed.data(), n_tokens, a.mlp_input.data(), gated ? 2 * width : width,
-               pool_);
+  project(layer.mlp_input, a.normed.data(), n_tokens, a.mlp_input.data(), gated ? 2 * width : width);
   if (gated)
     gated_activation(config_.activation, a.mlp_input.data(), n_tokens, width, a.mlp_inner.data(), pool_);
   else
     activation(config_.activation, a.mlp_input.data(), n_tokens, width, a.mlp_inner.data(), pool_);
-  linear(layer.mlp_output, a.mlp_inner.data(), n_tokens, a.normed.data(), config_.width, pool_);
+  project({&layer.mlp_output, 1}, a.mlp_inner.data(), n_tokens, a.normed.data(), config_.width);
   if (layer.mlp_post_norm)
     normalize_rows(*layer.mlp_post_norm, a.normed.data(), n_tokens, a.normed.data(), pool_);
   add_to_residual(n_tokens);
+}
+
+void Transformer::show_head_inputs(std::size_t n_tokens) {
+  normalize_rows(weights_.output_norm, buffers_.residual.data(), n_tokens, buffers_.normed.data(), pool_);
+  tap_->input(weights_.output, buffers_.normed.data(), n_tokens);
 }
 
 /// Logits of n_tokens of the batch from first_token on, to logits [n_tokens, V].
@@ -212,6 +229,7 @@ Result<void> Transformer::forward(std::span<const TokenId> tokens, KvCache& cach
       mlp_block(weights_.layers[layer], n);
     }
     cache.advance(n);
+    if (tap_ != nullptr) show_head_inputs(n);
     const std::size_t from = std::max(begin, first_wanted);
     if (from < begin + n)
       head(from - begin, begin + n - from, logits + (from - first_wanted) * config_.n_vocabulary);

@@ -15,6 +15,16 @@
 
 namespace kerf {
 
+struct Linear;
+
+/// Looks on while a model runs: calibration gathers what flows into each weight.
+class ActivationTap {
+ public:
+  virtual ~ActivationTap() = default;
+  /// Before layer.weight is multiplied with x [n_tokens, K]; layers that read the same x are told one by one.
+  virtual void input(const Linear& layer, const float* x, std::size_t n_tokens) = 0;
+};
+
 class Model {
  public:
   /// Checks that every tensor is there with the right shape. Weights stay in the source's mapping; only
@@ -37,6 +47,10 @@ class Model {
   /// resource. After an error the cache is as it was.
   virtual Result<void> forward(std::span<const TokenId> tokens, KvCache& cache, std::size_t n_logits,
                                float* logits) = 0;
+
+  /// From now on forward() tells `tap` of every weight's inputs, those of the output matrix for all tokens
+  /// whether their logits are wanted or not; nullptr ends that.
+  virtual void set_tap(ActivationTap* tap) noexcept = 0;
 };
 
 }  // namespace kerf
