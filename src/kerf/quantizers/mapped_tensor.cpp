@@ -27,7 +27,7 @@ Result<std::uint64_t> group_size_of(const Granularity& granularity, std::uint64_
   }
   const std::uint64_t size = granularity.group_size;
   if (size == 0 || n_columns % size != 0)
-    return fail(ErrorKind::usage, name_of(granularity),
+    return fail(ErrorKind::usage, "granularity",
                 fmt::format("groups of {} do not divide a row of {} numbers", size, n_columns));
   return size;
 }
@@ -134,7 +134,7 @@ Result<MappedTensor> map_tensor(const Mapping& mapping, std::span<const double> 
   out.n_columns = x.size() / n_rows;
   if (!importance.empty() && importance.size() != out.n_columns)
     return fail(ErrorKind::input, name,
-                fmt::format("{} columns have {} weights", out.n_columns, importance.size()));
+                fmt::format("there are {} weights for {} columns", importance.size(), out.n_columns));
   KERF_TRY(out.options, complete_options(mapping, options));
   KERF_TRY(out.group_size, group_size_of(granularity, n_rows, out.n_columns));
   const std::uint64_t n_groups = x.size() / out.group_size;

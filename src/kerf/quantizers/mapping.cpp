@@ -68,7 +68,7 @@ Result<void> check_numbers(const Mapping& mapping, const Numbers& numbers) {
   }
   if (numbers.importance.size() != n)
     return fail(ErrorKind::input, std::string(mapping.name),
-                fmt::format("{} numbers have {} weights", n, numbers.importance.size()));
+                fmt::format("there are {} weights for {} numbers", numbers.importance.size(), n));
   for (std::size_t i = 0; i < n; ++i) {
     KERF_CHECK_OK(check_number(mapping, numbers.importance[i], i, "weight"));
     if (numbers.importance[i] < 0)

@@ -62,7 +62,8 @@ struct LevelTable {
   [[nodiscard]] std::size_t size() const noexcept { return level.size(); }
 };
 
-/// One line of the account of how a parameter came about: symbol = formula = numbers = value.
+/// One line of the account of how a parameter came about: symbol = formula = numbers = value. Where there is
+/// nothing to put in, `numbers` is empty.
 struct Step {
   std::string symbol, formula, numbers;
   double value = 0;

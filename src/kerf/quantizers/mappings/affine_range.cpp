@@ -33,7 +33,7 @@ Result<MappedGroup> fit_zero_point(const Numbers& numbers, const MappingOptions&
   group.zero =
       static_cast<int>(std::clamp(std::nearbyint(-low / group.scale), 0.0, static_cast<double>(top)));
   group.offset = -group.scale * *group.zero;
-  explain(steps, "s", "(hi − lo) / (2^b − 1)", group.scale, "({:.6g} − {:.6g}) / {}", high, low, top);
+  explain(steps, "s", "(hi − lo) / (2^b − 1)", group.scale, "({:.6g} − ({:.6g})) / {}", high, low, top);
   explain(steps, "z", "round(−lo / s)", *group.zero, "round({:.6g})", -low / group.scale);
   choose_codes(group, numbers.x, options);
   return group;
@@ -50,7 +50,7 @@ Result<MappedGroup> fit_minimum(const Numbers& numbers, const MappingOptions& op
     KERF_TRY(group.scale, stored_scale((range.high - range.low) / top, options.parameters));
   }
   explain(steps, "m", "lo", group.offset, "{:.6g}", range.low);
-  explain(steps, "s", "(hi − lo) / (2^b − 1)", group.scale, "({:.6g} − {:.6g}) / {}", range.high, range.low,
+  explain(steps, "s", "(hi − lo) / (2^b − 1)", group.scale, "({:.6g} − ({:.6g})) / {}", range.high, range.low,
           top);
   choose_codes(group, numbers.x, options);
   return group;

@@ -15,9 +15,7 @@ Result<MappedGroup> on_centres(const Numbers& numbers, const MappingOptions& opt
   MappedGroup group;
   // Every group stores all 2^b, used or not.
   group.parameter_bits = (1 << options.bits) * bits_of(options.parameters);
-  mapping_grid::explain(steps, "k", "levels of the group's own", static_cast<double>(clusters.centre.size()),
-                        "at most 2^{}", options.bits);
-  mapping_grid::explain(steps, "cost", formula, clusters.cost, "{} numbers", numbers.x.size());
+  mapping_grid::explain(steps, "cost", formula, clusters.cost, "");
   group.levels = mapping_grid::table_of(std::move(clusters.centre), 0);
   mapping_grid::choose_codes(group, numbers.x, options);
   return group;
@@ -27,14 +25,14 @@ Result<MappedGroup> fit_exact(const Numbers& numbers, const MappingOptions& opti
                               std::vector<Step>* steps) {
   return on_centres(numbers, options,
                     kmeans_exact(numbers.x, numbers.importance, std::size_t{1} << options.bits),
-                    "min Σ w (x − c)², global optimum", steps);
+                    "min Σ w (x − nearest c)², the global optimum", steps);
 }
 
 Result<MappedGroup> fit_lloyd(const Numbers& numbers, const MappingOptions& options,
                               std::vector<Step>* steps) {
   return on_centres(numbers, options,
                     kmeans_lloyd(numbers.x, numbers.importance, std::size_t{1} << options.bits),
-                    "Σ w (x − c)² where Lloyd's alternation ends", steps);
+                    "Σ w (x − nearest c)² where Lloyd's alternation ends", steps);
 }
 
 }  // namespace
