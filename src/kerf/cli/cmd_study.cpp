@@ -26,6 +26,7 @@ struct Request {
   double nu = Distribution::kDefaultNu;
   int effort = 1;
   bool no_speed = false;
+  bool all = false;
   std::string html;
 };
 
@@ -36,7 +37,7 @@ json score_as_json(const StudyReport& report, const SourceScores& source, std::s
               {"bits_per_weight", score.bits},   {"relative_error", score.relative_error},
               {"sqnr_db", score.sqnr_db},        {"to_bound_db", score.to_bound_db},
               {"exact", score.exact()},          {"best_of_its_bits", score.best},
-              {"below_bound", score.below_bound}};
+              {"leads_its_family", score.leads}, {"below_bound", score.below_bound}};
   if (source.is_model) out["matrices"] = score.n_fitting;
   if (report.speeds[i]) {
     out["encode_gb_s"] = report.speeds[i]->encode_gbps;
@@ -47,7 +48,8 @@ json score_as_json(const StudyReport& report, const SourceScores& source, std::s
 
 json source_as_json(const StudyReport& report, const SourceScores& source) {
   json formats = json::array();
-  for (const std::size_t i : report.by_bits(source)) formats.push_back(score_as_json(report, source, i));
+  for (const std::size_t i : report.by_bits(source, Selection::all))
+    formats.push_back(score_as_json(report, source, i));
   json not_fitting = json::array();
   for (std::size_t i = 0; i < source.scores.size(); ++i)
     if (!source.scores[i].fits()) not_fitting.push_back(report.candidates()[i]->name());
@@ -146,6 +148,8 @@ Result<void> check_bound(const StudyReport& report) {
 
 Result<void> study_and_show(Invocation& invocation, Request& request) {
   KERF_CHECK_OK(resolve(request));
+  // What was asked for by name is shown.
+  const Selection selection = request.all || !request.formats.empty() ? Selection::all : Selection::leading;
   // The place of the page is tried before the work is done.
   std::optional<AtomicFile> page;
   if (!request.html.empty()) {
@@ -157,7 +161,7 @@ Result<void> study_and_show(Invocation& invocation, Request& request) {
     KERF_CHECK_OK(page->write(study_page(report, KERF_VERSION)));
     KERF_CHECK_OK(page->commit());
   }
-  invocation.common().json ? print_json(as_json(report)) : fmt::print("{}", study_text(report));
+  invocation.common().json ? print_json(as_json(report)) : fmt::print("{}", study_text(report, selection));
   return check_bound(report);
 }
 
@@ -188,6 +192,7 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--tensor", options.tensors, "REGEX: only matrices whose name contains a match");
   app.add_option("--rows", options.model_rows, "rows to round of each matrix, evenly spaced; 0 is all");
   app.add_option("--levels", options.levels_of, "format whose levels the page shows over a matrix");
+  app.add_flag("--all", request.all, "print also formats that others of their family outdo");
   app.add_flag("--no-speed", request.no_speed, "do not time anything: output that repeats to the byte");
   app.add_option("--html", request.html, "write a self-contained page with charts to this file");
   return invocation.run(arguments, [&] { return study_and_show(invocation, request); });

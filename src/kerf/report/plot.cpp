@@ -66,9 +66,19 @@ std::string mark_path(Shape shape, double x, double y, double r) {
     case Shape::circle:
     case Shape::ring:
       break;
+    case Shape::dot:
+      r *= 0.45;
+      break;
   }
   return fmt::format("M{} {}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0Z", coordinate(x - r), coordinate(y),
                      fmt::arg("r", coordinate(r)), fmt::arg("d", coordinate(2 * r)));
+}
+
+/// Attributes that a shape needs besides its path.
+std::string_view style_of(Shape shape) {
+  return shape == Shape::ring  ? " style=\"fill:none;stroke:currentColor;stroke-width:2\""
+         : shape == Shape::dot ? " style=\"stroke:none;opacity:.45\""
+                               : "";
 }
 
 std::string_view dashes(Stroke stroke) {
@@ -201,8 +211,7 @@ void Plot::Drawing::swatch(const Series& series, double x, double y) {
   const std::string_view tone = class_of(series.tone);
   if (series.kind == Kind::points) {
     add("<path class=\"mark {}\" d=\"{}\"{}/>\n", tone,
-        mark_path(series.shape, x + kSwatch / 2, y, kMarkRadius),
-        series.shape == Shape::ring ? " style=\"fill:none;stroke:currentColor;stroke-width:2\"" : "");
+        mark_path(series.shape, x + kSwatch / 2, y, kMarkRadius), style_of(series.shape));
   } else if (series.kind == Kind::bars || series.kind == Kind::band) {
     const bool band = series.kind == Kind::band;
     add("<rect class=\"{} {}\" x=\"{}\" y=\"{}\" width=\"14\" height=\"10\"{}/>\n",
@@ -314,8 +323,7 @@ void Plot::Drawing::marks() {
     for (const Point& point : series.points)
       if (visible(point))
         add("<path class=\"mark {}\" d=\"{}\"{}>{}</path>\n", class_of(series.tone),
-            mark_path(series.shape, at_x(point.x), at_y(point.y), kMarkRadius),
-            series.shape == Shape::ring ? " style=\"fill:none;stroke:currentColor;stroke-width:2\"" : "",
+            mark_path(series.shape, at_x(point.x), at_y(point.y), kMarkRadius), style_of(series.shape),
             tooltip_element(point.tooltip));
   }
 }
@@ -326,7 +334,8 @@ std::vector<Box> Plot::Drawing::obstacles() const {
   for (const Series& series : plot_.series_) {
     if (series.kind == Kind::points)
       for (const Point& point : series.points)
-        if (visible(point)) around(at_x(point.x), at_y(point.y), kMarkRadius + 1);
+        if (visible(point) && series.shape != Shape::dot)
+          around(at_x(point.x), at_y(point.y), kMarkRadius + 1);
     if (series.kind != Kind::line) continue;
     // A line is a chain of small boxes.
     for (std::size_t i = 1; i < series.points.size(); ++i) {

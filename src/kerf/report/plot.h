@@ -10,7 +10,8 @@
 
 namespace kerf::report {
 
-enum class Shape { circle, square, diamond, triangle, triangle_down, cross, plus, ring };
+enum class Shape { circle, square, diamond, triangle, triangle_down, cross, plus, ring, dot };
+/// Those that tell series apart; a dot is small and faint, for what is only the background of the others.
 inline constexpr int kShapes = 8;
 
 enum class Stroke { solid, dashed, dotted };

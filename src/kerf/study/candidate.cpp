@@ -35,27 +35,34 @@ class FormatCandidate final : public Candidate {
   QuantizeOptions options_;
 };
 
-bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
+/// The beginnings of names that tell a family; the first that fits counts. Names say more than the layout.
+struct Beginning {
+  std::string_view text;
+  Family family;
+};
+constexpr Beginning kBeginnings[] = {
+    {"F32", Family::plain},        {"F16", Family::plain},        {"BF16", Family::plain},
+    {"IQ", Family::codebook},      {"TQ", Family::ternary},       {"TERNARY", Family::ternary},
+    {"Q1_0", Family::ternary},     {"Q2_0", Family::ternary},     {"BINARY", Family::ternary},
+    {"MX", Family::small_float},   {"NVFP", Family::small_float}, {"F8", Family::small_float},
+    {"F6", Family::small_float},   {"F4", Family::small_float},   {"INT", Family::symmetric},
+    {"UINT", Family::affine},      {"NF", Family::level_table},   {"LOG", Family::level_table},
+    {"APOT", Family::level_table}, {"K", Family::half_bit}};
 
-/// By the field's names, which say more than the layout: Q4_0, Q4_K, IQ4_XS, TQ2_0, MXFP4.
 Family FormatCandidate::family() const noexcept {
-  const std::string_view name = format_.name;
-  if (is_one_of(name, {"F32", "F16", "BF16"})) return Family::plain;
-  if (name.starts_with("IQ")) return Family::codebook;
-  if (name.starts_with("TQ") || name == "Q1_0" || name == "Q2_0") return Family::ternary;
-  if (name.starts_with("MX") || name.starts_with("NVFP") || name.starts_with("F")) return Family::small_float;
-  if (name.starts_with("Q")) return name.ends_with("_K") ? Family::k_quant : Family::legacy;
-  return format_.grid != nullptr && !format_.grid->uniform ? Family::table : Family::group;
+  for (const Beginning& beginning : kBeginnings)
+    if (format_.name.starts_with(beginning.text)) return beginning.family;
+  if (format_.name.starts_with("Q")) return format_.name.ends_with("_K") ? Family::k_quant : Family::legacy;
+  return format_.codebook != nullptr ? Family::free_levels : Family::vectors;
 }
 
 }  // namespace
 
 std::string_view name_of(Family family) noexcept {
   static constexpr std::array<std::string_view, kFamilies> kNames = {
-      "plain",        "Q_0 and Q_1", "K-quants", "IQ",      "ternary and binary",
-      "small floats", "groups",      "tables",   "mappings"};
+      "plain",    "Q_0 and Q_1",          "K-quants",  "IQ",           "ternary and binary", "small floats",
+      "integers", "unsigned with offset", "half bits", "level tables", "free levels",        "vectors",
+      "mappings"};
   return kNames[static_cast<std::size_t>(family)];
 }
 

@@ -15,8 +15,22 @@
 namespace kerf::study {
 
 /// Families share a colour and a shape in charts.
-enum class Family : int { plain, legacy, k_quant, codebook, ternary, small_float, group, table, mapping };
-inline constexpr int kFamilies = 9;
+enum class Family : int {
+  plain,
+  legacy,
+  k_quant,
+  codebook,
+  ternary,
+  small_float,
+  symmetric,
+  affine,
+  half_bit,
+  level_table,
+  free_levels,
+  vectors,
+  mapping
+};
+inline constexpr int kFamilies = 13;
 [[nodiscard]] std::string_view name_of(Family family) noexcept;
 
 class Candidate {

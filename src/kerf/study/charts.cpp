@@ -46,26 +46,33 @@ std::string tooltip_of(const StudyReport& report, const SourceScores& source, st
   return out;
 }
 
-/// The points of every family, `y` of each given by `height`. Formats that fit only some matrices are rings
-/// of their own series.
+/// The points of every family, `y` of each given by `height`. Formats that others of their family outdo are
+/// faint dots, left out of narrow drawings; those that fit only some matrices are rings.
 template <class Height>
 void add_points(Plot& plot, const StudyReport& report, const SourceScores& source, Screen screen,
                 Height&& height) {
+  std::vector<std::vector<Point>> whole(kFamilies), partial(kFamilies), outdone(kFamilies);
+  for (const std::size_t i : report.by_bits(source, Selection::all)) {
+    const Score& score = source.scores[i];
+    if (!in_chart(score)) continue;
+    Point point{score.bits, height(score), tooltip_of(report, source, i), "", score.best};
+    // A narrow screen has room for the names of the best.
+    if (score.best || (screen == Screen::wide && score.leads)) point.label = report.candidates()[i]->name();
+    auto& series = !score.leads ? outdone : score.n_fitting == source.n_matrices ? whole : partial;
+    series[static_cast<std::size_t>(report.candidates()[i]->family())].push_back(std::move(point));
+  }
+  if (screen == Screen::wide)
+    for (int family = 0; family < kFamilies; ++family)
+      plot.points(std::move(outdone[static_cast<std::size_t>(family)]), tone_of(static_cast<Family>(family)),
+                  Shape::dot, "");
   for (int family = 0; family < kFamilies; ++family) {
-    std::vector<Point> whole, partial;
-    for (const std::size_t i : report.by_bits(source)) {
-      const Score& score = source.scores[i];
-      if (!in_chart(score) || report.candidates()[i]->family() != static_cast<Family>(family)) continue;
-      Point point{score.bits, height(score), tooltip_of(report, source, i), "", score.best};
-      // A narrow screen has room for the names of the best.
-      if (screen == Screen::wide || score.best) point.label = report.candidates()[i]->name();
-      (score.n_fitting == source.n_matrices ? whole : partial).push_back(std::move(point));
-    }
+    std::vector<Point>& solid = whole[static_cast<std::size_t>(family)];
+    std::vector<Point>& rings = partial[static_cast<std::size_t>(family)];
     const std::string name(name_of(static_cast<Family>(family)));
     const Tone tone = tone_of(static_cast<Family>(family));
-    if (!partial.empty())
-      plot.points(std::move(partial), tone, Shape::ring, whole.empty() ? name + ", where rows fit" : "");
-    if (!whole.empty()) plot.points(std::move(whole), tone, static_cast<Shape>(family % 7), name);
+    if (!rings.empty())
+      plot.points(std::move(rings), tone, Shape::ring, solid.empty() ? name + ", where rows fit" : "");
+    if (!solid.empty()) plot.points(std::move(solid), tone, static_cast<Shape>(family % 7), name);
   }
 }
 
@@ -94,7 +101,7 @@ std::string bound_label(const SourceScores& source) {
 /// The steps of the best: what is to be had for at most so many bits.
 std::vector<Point> frontier(const StudyReport& report, const SourceScores& source) {
   std::vector<Point> out;
-  for (const std::size_t i : report.by_bits(source))
+  for (const std::size_t i : report.by_bits(source, Selection::leading))
     if (const Score& score = source.scores[i]; in_chart(score) && score.best)
       out.push_back({score.bits, score.sqnr_db, "", "", false});
   return out;

@@ -54,7 +54,7 @@ double thread_seconds() {
 /// Seconds of one call of `work`: the best round; as many rounds as fit into a moment, at least two.
 template <class Work>
 double best_seconds(Work&& work) {
-  constexpr double kMoment = 0.02;
+  constexpr double kMoment = 0.01;
   double best = std::numeric_limits<double>::infinity();
   double spent = 0;
   for (int round = 0; round < 2 || spent < kMoment; ++round) {

@@ -109,7 +109,8 @@ class Writer {
   void distributions();
   void comparison(const std::vector<const SourceScores*>& sources);
   void charts_and_table(const SourceScores& source);
-  void score_table(const SourceScores& source);
+  void score_tables(const SourceScores& source);
+  void score_table(const SourceScores& source, Selection selection);
   void notes();
 
   const StudyReport& report_;
@@ -249,7 +250,7 @@ void Writer::comparison(const std::vector<const SourceScores*>& sources) {
       if (score.fits() && score.bits <= kChartBits && std::isfinite(score.to_bound_db))
         farthest = std::max(farthest, score.to_bound_db);
   }
-  for (const std::size_t i : report_.by_bits(*sources.front())) {
+  for (const std::size_t i : report_.by_bits(*sources.front(), Selection::leading)) {
     const Score& first = sources.front()->scores[i];
     if (first.bits > kChartBits) continue;
     Table::Row row{{name_cell(*report_.candidates()[i], false), {fmt::format("{:.4f}", first.bits)}}, false};
@@ -276,10 +277,19 @@ void Writer::charts_and_table(const SourceScores& source) {
                    ? "The Gaussian D(R) of the same variance is no bound for weights, only a common mark: "
                      "structure within rows lets a format come closer, heavy tails keep it away."
                    : "What is left to gain at the same number of bits.");
-  score_table(source);
+  score_tables(source);
 }
 
-void Writer::score_table(const SourceScores& source) {
+void Writer::score_tables(const SourceScores& source) {
+  score_table(source, Selection::leading);
+  const std::size_t n_all = report_.by_bits(source, Selection::all).size();
+  if (n_all == report_.by_bits(source, Selection::leading).size()) return;
+  page_.begin_details(fmt::format("All {} formats", n_all));
+  score_table(source, Selection::all);
+  page_.end_details();
+}
+
+void Writer::score_table(const SourceScores& source, Selection selection) {
   const bool speed =
       std::any_of(report_.speeds.begin(), report_.speeds.end(), [](const auto& s) { return s.has_value(); });
   Table table;
@@ -295,7 +305,7 @@ void Writer::score_table(const SourceScores& source) {
     table.columns.push_back({"decode, GB/s", true, "bytes of float32 written per second, one thread"});
   }
   table.columns.push_back({"what it is", false, ""});
-  for (const std::size_t i : report_.by_bits(source)) {
+  for (const std::size_t i : report_.by_bits(source, selection)) {
     const Score& score = source.scores[i];
     const Candidate& candidate = *report_.candidates()[i];
     Table::Row row{{name_cell(candidate, score.best),
@@ -325,7 +335,10 @@ void Writer::notes() {
       "that is "
       "stored for a row: codes, scales, minima, and the unused end of a last block. A marked row is the best "
       "of its "
-      "half bit: nothing with as many bits or fewer is closer.");
+      "half bit: nothing with as many bits or fewer is closer. Of kerf’s own families, which come in many "
+      "group sizes and types "
+      "of scales, tables and names in charts are of those that no other member outdoes, and of all types of "
+      "GGUF files.");
   if (report_.model)
     page_.paragraph(
         "A small error of weights is not yet a good model: what the error does to the output depends on the "

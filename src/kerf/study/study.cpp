@@ -55,13 +55,13 @@ Score mean_score(const std::vector<TensorStudy>& tensors, std::size_t candidate)
   return out;
 }
 
-void finish(SourceScores& source) {
+void finish(SourceScores& source, const Candidates& candidates) {
   for (Score& score : source.scores) {
     if (!score.fits()) continue;
     score.sqnr_db = decibels(score.relative_error);
     score.to_bound_db = source.bound_at_0 + gaussian_bound_db(score.bits) - score.sqnr_db;
   }
-  judge(source);
+  judge(source, candidates);
 }
 
 class Study {
@@ -161,7 +161,7 @@ Result<void> Study::study_model(Tracker& tracker) {
   if (model.heaviest.size() > kHeaviestColumns) model.heaviest.resize(kHeaviestColumns);
   for (std::size_t i = 0; i < options.candidates.size(); ++i)
     source.scores.push_back(mean_score(model.tensors, i));
-  finish(source);
+  finish(source, report_.options.candidates);
   report_.sources.push_back(std::move(source));
   report_.model = std::move(model);
   return show_levels_on_model();
@@ -224,7 +224,7 @@ Result<void> Study::study_distribution(const Distribution& distribution, Tracker
   source.bound_at_0 = distribution.bound_db(0);
   source.n_numbers = rows.x.size();
   for (const Loss& loss : losses) source.scores.push_back(score_of(loss));
-  finish(source);
+  finish(source, report_.options.candidates);
   report_.sources.push_back(std::move(source));
   if (report_.sources.size() == 1) KERF_CHECK_OK(show_levels_on_sample(rows));
   return {};
@@ -250,15 +250,25 @@ Result<void> Study::time_candidates() {
   return {};
 }
 
-bool is_candidate_for_best(const SourceScores& source, const Score& score) {
+bool comparable(const SourceScores& source, const Score& score) {
   return score.n_fitting == source.n_matrices && !score.exact() && std::isfinite(score.sqnr_db);
 }
 
-/// Whether `other` makes `score` pointless: in its class of bits or with fewer, and better; or as good with
-/// fewer.
-bool outdoes(const Score& other, const Score& score) {
-  if (bit_class(other.bits) > bit_class(score.bits)) return false;
+bool better(const Score& other, const Score& score) {
   return other.sqnr_db > score.sqnr_db || (other.sqnr_db == score.sqnr_db && other.bits < score.bits);
+}
+
+/// Whether another candidate of the same class of bits or of fewer does better than candidate i; only others
+/// of its family count if `in_family`.
+bool outdone(const SourceScores& source, const Candidates& candidates, std::size_t i, bool in_family) {
+  const Score& score = source.scores[i];
+  for (std::size_t k = 0; k < source.scores.size(); ++k) {
+    const Score& other = source.scores[k];
+    if (!comparable(source, other) || bit_class(other.bits) > bit_class(score.bits)) continue;
+    if (in_family && candidates[k]->family() != candidates[i]->family()) continue;
+    if (better(other, score)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -267,30 +277,41 @@ double bit_class(double bits) noexcept {
   return std::ceil(2 * bits - 1e-6) / 2;
 }
 
-void judge(SourceScores& source) {
+void judge(SourceScores& source, const Candidates& candidates) {
   // Four standard deviations of the relative error of a sample with the fourth moment of Student's t of 5
   // degrees, the heaviest tails that are usual here.
   const double allowance_db =
       10 * std::log10(1 + 4 * std::sqrt(8 / std::max(1.0, static_cast<double>(source.n_numbers))));
-  for (Score& score : source.scores) {
+  for (std::size_t i = 0; i < source.scores.size(); ++i) {
+    Score& score = source.scores[i];
     score.below_bound = !source.is_model && score.fits() &&
                         (score.exact() ? score.bits < kExactBits : score.to_bound_db < -allowance_db);
-    score.best = is_candidate_for_best(source, score) &&
-                 std::none_of(source.scores.begin(), source.scores.end(), [&](const Score& other) {
-                   return is_candidate_for_best(source, other) && outdoes(other, score);
-                 });
+    score.best = comparable(source, score) && !outdone(source, candidates, i, false);
+    const Format* format = candidates[i]->format();
+    score.leads = (format != nullptr && format->in_gguf()) || score.below_bound || score.best ||
+                  (comparable(source, score) && !outdone(source, candidates, i, true));
   }
 }
 
-std::vector<std::size_t> StudyReport::by_bits(const SourceScores& source) const {
+std::vector<std::size_t> StudyReport::by_bits(const SourceScores& source, Selection selection) const {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < source.scores.size(); ++i)
-    if (source.scores[i].fits()) order.push_back(i);
+    if (const Score& score = source.scores[i]; score.fits() && (score.leads || selection == Selection::all))
+      order.push_back(i);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     const Score &x = source.scores[a], &y = source.scores[b];
     return x.bits != y.bits ? x.bits < y.bits : x.sqnr_db > y.sqnr_db;
   });
   return order;
+}
+
+std::size_t StudyReport::n_hidden(Selection selection) const {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < candidates().size(); ++i)
+    n += selection == Selection::leading &&
+         std::none_of(sources.begin(), sources.end(),
+                      [&](const SourceScores& source) { return source.scores[i].leads; });
+  return n;
 }
 
 Result<StudyReport> run_study(StudyOptions options, ThreadPool& pool, Progress& progress) {

@@ -39,7 +39,8 @@ struct Score {
   double sqnr_db = 0;         ///< ∞ if exact
   double to_bound_db = 0;     ///< the bound's SQNR at these bits less this one
   std::size_t n_fitting = 0;  ///< matrices whose rows fit (1 or 0 for a sample)
-  bool best = false;  ///< highest SQNR of its class of half a bit and those below, of what fits everywhere
+  bool best = false;   ///< highest SQNR of its class of half a bit and those below, of what fits everywhere
+  bool leads = false;  ///< best of its family in its class, or a type that GGUF files have
   bool below_bound = false;  ///< better than any code can be: something is wrong with kerf
 
   [[nodiscard]] bool fits() const noexcept { return n_fitting > 0; }
@@ -70,6 +71,9 @@ struct ModelStudy {
   std::vector<HeavyColumn> heaviest;  ///< over all matrices, at most three of each
 };
 
+/// Families of formats are cross products of bits, groups and scales, most of which nobody needs to see.
+enum class Selection { all, leading };
+
 struct StudyReport {
   StudyOptions options;
   std::vector<std::optional<Speed>> speeds;  ///< per candidate; nothing where there is none to measure
@@ -78,8 +82,10 @@ struct StudyReport {
   std::optional<LevelUse> levels;  ///< over the matrix with the heaviest tails, or over the first sample
 
   [[nodiscard]] const Candidates& candidates() const noexcept { return options.candidates; }
-  /// Candidates by bits on this source, those that do not fit left out.
-  [[nodiscard]] std::vector<std::size_t> by_bits(const SourceScores& source) const;
+  /// Candidates by bits on this source, those that do not fit left out; all of them or only those that lead.
+  [[nodiscard]] std::vector<std::size_t> by_bits(const SourceScores& source, Selection selection) const;
+  /// Candidates that the tables of a selection show for no source.
+  [[nodiscard]] std::size_t n_hidden(Selection selection) const;
 };
 
 /// Runs the study; the same figures, but for speeds, for any number of threads. Errors: usage (a bad
@@ -90,8 +96,8 @@ Result<StudyReport> run_study(StudyOptions options, ThreadPool& pool, Progress& 
 /// Upper end of the class of half a bit that `bits` belongs to: 4.25 and 4.5 to 4.5, 4.51 to 5.
 [[nodiscard]] double bit_class(double bits) noexcept;
 
-/// Sets best and below_bound of each score; a sample may do better than the bound by chance, less so the more
-/// numbers were rounded.
-void judge(SourceScores& source);
+/// Sets best, leads and below_bound of each score; a sample may do better than the bound by chance, less so
+/// the more numbers were rounded.
+void judge(SourceScores& source, const Candidates& candidates);
 
 }  // namespace kerf::study

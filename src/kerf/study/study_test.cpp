@@ -228,7 +228,7 @@ TEST(Study, ACheatIsCaught) {
     const StudyReport report = study(std::move(options));
     EXPECT_TRUE(score_of(report, 0, "cheat").below_bound) << noise;
     EXPECT_FALSE(score_of(report, 0, "Q4_0").below_bound);
-    EXPECT_NE(study_text(report).find("BELOW THE BOUND"), std::string::npos);
+    EXPECT_NE(study_text(report, Selection::all).find("BELOW THE BOUND"), std::string::npos);
   }
 }
 
@@ -301,12 +301,15 @@ TEST(Study, OnlyWhatNothingSmallerOutdoesIsBest) {
   add(4.5625, 20.5, 1);  // alone in its class, but 4.5 bits do better
   add(5.25, 25, 1);
   add(5.5, 26, 0);  // does not fit
-  judge(source);
+  const Candidates candidates = find_candidates({"Q4_0", "Q4_1", "nf4:4/32", "nf4:4/64", "Q8_0"}, 1).value();
+  judge(source, candidates);
   EXPECT_FALSE(source.scores[0].best);
   EXPECT_TRUE(source.scores[1].best);
   EXPECT_FALSE(source.scores[2].best);
   EXPECT_TRUE(source.scores[3].best);
   EXPECT_FALSE(source.scores[4].best);
+  EXPECT_TRUE(source.scores[0].leads) << "GGUF files have it";
+  EXPECT_TRUE(source.scores[2].leads) << "the best mapping of its class";
   EXPECT_EQ(bit_class(4.5), 4.5);
   EXPECT_EQ(bit_class(4.0625), 4.5);
   EXPECT_EQ(bit_class(4.5001), 5.0);
@@ -320,7 +323,7 @@ TEST(Study, TheSameForAnyNumberOfThreads) {
     StudyOptions options = options_of({"laplace", "uniform"}, {"Q4_0", "Q4_K", "Q2_0"});
     options.model = file.path();
     options.model_rows = 0;
-    texts[i] = study_text(study(std::move(options), i == 0 ? 1 : i == 1 ? 2 : 5));
+    texts[i] = study_text(study(std::move(options), i == 0 ? 1 : i == 1 ? 2 : 5), Selection::all);
   }
   EXPECT_EQ(texts[0], texts[1]);
   EXPECT_EQ(texts[0], texts[2]);
@@ -373,7 +376,7 @@ TEST(Study, AModelAndItsHeavyColumn) {
   std::uint64_t n = 0;
   for (const LevelUse::Level& level : report.levels->levels) n += level.n;
   EXPECT_EQ(n, report.levels->values.size());
-  EXPECT_NE(study_text(report).find("w column 17"), std::string::npos);
+  EXPECT_NE(study_text(report, Selection::all).find("w column 17"), std::string::npos);
 }
 
 TEST(Study, BadInput) {
@@ -415,7 +418,7 @@ TEST(Guide, ShowsWhatTheProgramPrints) {
        {"Q1_0", "TQ1_0", "IQ2_XXS", "Q2_K", "IQ3_XXS", "Q3_K", "IQ4_XS", "nf4:4/64", "Q4_0", "MXFP4", "Q4_K",
         "Q5_K", "Q6_K", "absmax:8/row", "Q8_0", "BF16", "F16", "F32"})
     formats.emplace_back(name);
-  const std::string table = study_text(study(options_of({"gaussian"}, formats)));
+  const std::string table = study_text(study(options_of({"gaussian"}, formats)), Selection::all);
   std::ifstream in(KERF_SOURCE_DIR "/docs/study.md");
   const std::string guide((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   EXPECT_NE(guide.find("<!-- gaussian -->\n```\n" + table + "```\n<!-- end -->"), std::string::npos)
@@ -481,7 +484,7 @@ TEST(Study, OverflowIsNamedNotHidden) {
   options.model = file.path();
   options.model_rows = 0;
   const StudyReport report = study(std::move(options));
-  EXPECT_NE(study_text(report).find("overflow"), std::string::npos);
+  EXPECT_NE(study_text(report, Selection::all).find("overflow"), std::string::npos);
   EXPECT_TRUE(std::isfinite(score_of(report, 0, "BF16").sqnr_db));
 }
 

@@ -52,16 +52,22 @@ std::string wrapped(const std::string& head, const std::vector<std::string>& ite
 }
 
 /// What does not fit everywhere, for the reader to know why it is missing.
-std::string misfits(const StudyReport& report, const SourceScores& source) {
+std::string misfits(const StudyReport& report, const SourceScores& source, Selection selection) {
   std::vector<std::string> none, some;
+  std::size_t n_others = 0;
   for (std::size_t i = 0; i < source.scores.size(); ++i) {
     const Score& score = source.scores[i];
+    if (score.n_fitting == source.n_matrices) continue;
     const std::string name(report.candidates()[i]->name());
-    if (!score.fits())
+    if (!score.leads && selection == Selection::leading)
+      ++n_others;
+    else if (!score.fits())
       none.push_back(name);
-    else if (score.n_fitting < source.n_matrices)
+    else
       some.push_back(fmt::format("{} ({})", name, score.n_fitting));
   }
+  std::vector<std::string>& last = some.empty() ? none : some;
+  if (n_others > 0) last.push_back(fmt::format("and {} others", n_others));
   std::string out;
   if (!none.empty()) out += wrapped("Rows do not fit:", none);
   if (!some.empty())
@@ -95,12 +101,12 @@ std::string_view bound_name(const SourceScores& source) noexcept {
   return source.bound_is_exact ? "the bound D(R) = 2^(-2R)" : "Shannon's lower bound of D(R)";
 }
 
-std::string source_table(const StudyReport& report, const SourceScores& source) {
+std::string source_table(const StudyReport& report, const SourceScores& source, Selection selection) {
   const bool speed = has_speed(report);
   const std::size_t width = name_width(report);
   std::string out = fmt::format("  {:<{}}  {:>8}  {:>9}  {:>11}  {:>9}{}\n", "format", width, "bits/w",
                                 "SQNR dB", "rel. error", "to bound", speed ? "   enc GB/s  dec GB/s" : "");
-  for (const std::size_t i : report.by_bits(source)) {
+  for (const std::size_t i : report.by_bits(source, selection)) {
     const Score& score = source.scores[i];
     std::string line =
         fmt::format("{} {:<{}}  {:>8.4f}  {:>9}  {:>11.3e}  {:>9}  {}", score.best ? "*" : " ",
@@ -112,7 +118,8 @@ std::string source_table(const StudyReport& report, const SourceScores& source) 
   return out;
 }
 
-std::string comparison_table(const StudyReport& report, const std::vector<const SourceScores*>& sources) {
+std::string comparison_table(const StudyReport& report, const std::vector<const SourceScores*>& sources,
+                             Selection selection) {
   const bool speed = has_speed(report);
   const std::size_t width = name_width(report);
   std::string out = fmt::format("{:<{}}  {:>8}", "", width, "");
@@ -120,7 +127,10 @@ std::string comparison_table(const StudyReport& report, const std::vector<const 
   out += fmt::format("\n{:<{}}  {:>8}", "format", width, "bits/w");
   for (std::size_t i = 0; i < sources.size(); ++i) out += fmt::format("   {:>7} {:>7}", "SQNR", "bound−");
   out += speed ? "   enc GB/s  dec GB/s\n" : "\n";
-  for (const std::size_t i : report.by_bits(*sources.front())) {
+  for (const std::size_t i : report.by_bits(*sources.front(), Selection::all)) {
+    const bool leads = std::any_of(sources.begin(), sources.end(),
+                                   [&](const SourceScores* source) { return source->scores[i].leads; });
+    if (!leads && selection == Selection::leading) continue;
     std::string line = fmt::format("{:<{}}  {:>8.4f}", report.candidates()[i]->name(), width,
                                    sources.front()->scores[i].bits);
     for (const SourceScores* source : sources) {
@@ -134,7 +144,7 @@ std::string comparison_table(const StudyReport& report, const std::vector<const 
   return out;
 }
 
-std::string study_text(const StudyReport& report) {
+std::string study_text(const StudyReport& report, Selection selection) {
   std::string out;
   std::vector<const SourceScores*> distributions;
   for (const SourceScores& source : report.sources) {
@@ -142,19 +152,21 @@ std::string study_text(const StudyReport& report) {
       distributions.push_back(&source);
       continue;
     }
-    out += heading(report, source) + source_table(report, source) + misfits(report, source) + "\n" +
-           heaviest_columns(*report.model) + "\n";
+    out += heading(report, source) + source_table(report, source, selection) +
+           misfits(report, source, selection) + "\n" + heaviest_columns(*report.model) + "\n";
   }
   if (distributions.size() == 1)
-    out += heading(report, *distributions[0]) + source_table(report, *distributions[0]);
+    out += heading(report, *distributions[0]) + source_table(report, *distributions[0], selection);
   if (distributions.size() > 1)
     out += fmt::format(
                "{} numbers of each distribution in rows of {}; SQNR in dB, and by how much the bound is "
                "above it:\nD(R) = 2^(-2R) for the Gaussian, Shannon's lower bound for the others\n",
                distributions[0]->n_numbers, report.options.row_length) +
-           comparison_table(report, distributions);
-  if (!distributions.empty()) out += misfits(report, *distributions[0]);
+           comparison_table(report, distributions, selection);
+  if (!distributions.empty()) out += misfits(report, *distributions[0], selection);
   out += "* the best of its half bit";
+  if (const std::size_t n = report.n_hidden(selection); n > 0)
+    out += fmt::format("; {} formats that others of their family outdo are hidden, --all shows them", n);
   if (has_speed(report))
     out += "; GB/s: of float32 read by the encoder and written by the decoder, one thread";
   return out + "\n";
