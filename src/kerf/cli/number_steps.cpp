@@ -162,9 +162,12 @@ void explain_float(const NumberRequest& request, const NumberReport& report, con
     return;
   }
   const ExponentPair exponent = *exponents(format, bits);
-  if (exponent.biased != 0)
-    steps.push_back(fmt::format("exponent: {} + {} = {} = {}₂", exponent.actual, format.bias, exponent.biased,
-                                bit_fields(format, bits).exponent));
+  if (exponent.biased == 0) return;
+  // Rounding may still change the exponent; where nothing is rounded it comes first, as textbooks have it.
+  const bool rounded = report.encoded.split->remainder() != Remainder::none;
+  steps.insert(steps.end() - (rounded ? 0 : 1),
+               fmt::format("exponent: {} + {} = {} = {}₂", exponent.actual, format.bias, exponent.biased,
+                           bit_fields(format, bits).exponent));
 }
 
 void explain_power_of_two(const NumberRequest& request, const NumberReport& report, const std::string& name,

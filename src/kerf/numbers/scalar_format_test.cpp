@@ -204,6 +204,24 @@ TEST(ScalarFormat, NamesAndAliases) {
   }
 }
 
+TEST(ScalarFormat, ThePageListsEveryFormat) {
+  std::ifstream in(KERF_SOURCE_DIR "/docs/numbers.md");
+  const std::string page{std::istreambuf_iterator<char>(in), {}};
+  for (const ScalarFormat& format : all_scalar_formats()) {
+    if (format.name == "int4" || format.name == "int3") continue;  // «`int8` … `int2`»
+    const std::size_t row = page.find("`" + format.name + "`");
+    ASSERT_NE(row, std::string::npos) << format.name;
+    const std::string line = page.substr(row, page.find('\n', row) - row);
+    if (!format.is_float()) continue;
+    const std::string fields = " | " + std::to_string(format.bits) + " | " +
+                               std::to_string(format.sign_bits) + " " + std::to_string(format.exponent_bits) +
+                               " " + std::to_string(format.mantissa_bits) + " | ";
+    EXPECT_NE(line.find(fields), std::string::npos) << line << " lacks" << fields;
+    const bool saturates = line.find("| saturates |") != std::string::npos;
+    EXPECT_EQ(saturates, format.overflow == Overflow::saturate) << line;
+  }
+}
+
 // --- every format against its own definition ---------------------------------------------------------
 
 class SmallFormat : public testing::TestWithParam<ScalarFormat> {};
