@@ -17,6 +17,14 @@ constexpr int kShownBeyond = 8;
 constexpr int kSmallestWritten = -10;
 constexpr int kLargestWritten = 40;
 
+/// A number as typed, cut if it is endless.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kLongest = 48;
+  return text.size() <= kLongest
+             ? text
+             : text.substr(0, kLongest / 2) + "…" + text.substr(text.size() - kLongest / 4);
+}
+
 std::string without_sign(const std::string& text) {
   constexpr std::string_view kMinusSign = "\u2212";
   if (text.starts_with('-') || text.starts_with('+')) return text.substr(1);
@@ -307,10 +315,11 @@ Steps explain_encoding(const NumberRequest& request, const NumberReport& report)
     else
       explain_overflow(request, report, steps);
   } else {
-    std::string name = without_sign(request.text);
+    std::string name = shortened(without_sign(request.text));
     if (request.scale) {
       x = x / *request.scale;
-      steps.push_back(fmt::format("{} / scale {} = {}", request.text, request.scale_text, brief(x)));
+      steps.push_back(fmt::format("{} / scale {} = {}", shortened(request.text),
+                                  shortened(request.scale_text), brief(x)));
       name = brief(x.magnitude());
     }
     if (x.is_zero() && format.kind == Kind::floating)
@@ -325,8 +334,8 @@ Steps explain_encoding(const NumberRequest& request, const NumberReport& report)
   steps.push_back(fmt::format("bits: {}", pattern_of(format, *report.encoded.bits)));
   explain_value(format, *report.encoded.bits, steps);
   if (request.scale && report.value->is_finite())
-    steps.push_back(
-        fmt::format("{} × scale {} = {}", brief(*report.stored), request.scale_text, brief(*report.value)));
+    steps.push_back(fmt::format("{} × scale {} = {}", brief(*report.stored), shortened(request.scale_text),
+                                brief(*report.value)));
   return steps;
 }
 

@@ -108,6 +108,26 @@ TEST(ExactNumber, RefusesWhatIsNoNumber) {
   }
 }
 
+TEST(ExactNumber, SurvivesAnyText) {
+  constexpr std::string_view kLetters = "0123456789..eExXpP+-//infan";
+  Rng rng(17);
+  int n_numbers = 0;
+  for (int trial = 0; trial < 20000; ++trial) {
+    std::string text;
+    for (std::uint64_t i = rng.below(9); i > 0; --i) text += kLetters[rng.below(kLetters.size())];
+    const auto value = parse_number(text);
+    if (!value) continue;
+    ++n_numbers;
+    if (!value->is_finite()) continue;
+    // What is written back is the same number.
+    const auto decimal = exact_decimal(*value);
+    if (decimal && decimal->size() < 1000) {
+      ASSERT_TRUE(compare(*parse_number(*decimal), *value) == 0) << text;
+    }
+  }
+  EXPECT_GT(n_numbers, 1000);
+}
+
 TEST(ExactNumber, WritesEveryDigit) {
   EXPECT_EQ(all_digits(ExactNumber::of(0.1F)), "0.100000001490116119384765625");
   EXPECT_EQ(all_digits(ExactNumber::of(-6.5)), "-6.5");
