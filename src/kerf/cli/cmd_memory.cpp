@@ -2,26 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "kerf/cli/common.h"
-#include "kerf/footprint/footprint.h"
-#include "kerf/formats/format.h"
+#include "kerf/cli/memory_request.h"
 
 namespace kerf::cli {
 namespace {
 
-struct Options {
-  std::string model, params, mode = "inference", type, embedding_type, kv_type = "F16", optimizer = "adam32",
-                             targets = "all";
-  GroupOverhead overhead;
-  LlamaSizes sizes{};
-  FootprintRequest request;
-  bool no_checkpointing = false;
-};
-
-constexpr std::uint64_t kUsualContext = 4096;
-constexpr std::uint64_t kUsualTrainingContext = 512;
 /// Rows of the tables.
 constexpr const char* kWeightTypes[] = {"F32",  "BF16", "Q8_0", "Q6_K", "Q5_K",
                                         "Q4_K", "Q3_K", "Q2_K", "TQ2_0"};
@@ -29,96 +16,9 @@ constexpr const char* kBitWidths[] = {"8", "4", "3", "2", "1"};
 constexpr const char* kKvTypes[] = {"F32", "F16", "Q8_0", "Q4_0", "2"};
 constexpr std::uint64_t kContexts[] = {1024, 4096, 16384, 65536, 131072};
 
-/// «70e9», «70B», «135M».
-Result<double> parse_count(const std::string& text) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
-  double factor = 0;
-  if (unit.empty()) factor = 1;
-  if (unit == "K" || unit == "k") factor = 1e3;
-  if (unit == "M" || unit == "m") factor = 1e6;
-  if (unit == "B" || unit == "b" || unit == "G") factor = 1e9;
-  if (unit == "T" || unit == "t") factor = 1e12;
-  if (error != std::errc() || factor == 0 || !(value * factor >= 1) || value * factor > 1e16)
-    return fail(ErrorKind::usage, "--params",
-                fmt::format("«{}» is not a number of parameters; write 70e9, 70B or 135M", text));
-  return value * factor;
-}
-
-struct Subject {
-  ModelShape shape;
-  double n_parameters = 0;  ///< 0: those of the shape
-  bool assumed = false;     ///< the shape is a guess
-};
-
-Result<Subject> find_subject(const Options& options) {
-  Subject subject;
-  const bool own_sizes = options.sizes.n_layers != 0;
-  if (options.model.empty() && options.params.empty() && !own_sizes)
-    return fail(ErrorKind::usage, {},
-                "which model? Give a file, a folder, a published name (" + published_names() +
-                    "), --params 70e9, or --layers and the other sizes");
-  if (!options.model.empty() && (!options.params.empty() || own_sizes))
-    return fail(ErrorKind::usage, options.model, "has its own sizes; leave --params and --layers out");
-  if (!options.params.empty()) {
-    KERF_TRY(subject.n_parameters, parse_count(options.params));
-  }
-  if (own_sizes) {
-    LlamaSizes sizes = options.sizes;
-    if (sizes.n_kv_heads == 0) sizes.n_kv_heads = sizes.n_heads;
-    if (sizes.head_width == 0 && sizes.n_heads != 0) sizes.head_width = sizes.width / sizes.n_heads;
-    KERF_TRY(subject.shape, shape_of_llama("the given sizes", sizes));
-  } else if (!options.model.empty()) {
-    KERF_TRY(subject.shape, find_shape(options.model));
-  } else {
-    subject.shape = nearest_published_shape(subject.n_parameters);
-    subject.assumed = true;
-  }
-  return subject;
-}
-
-Mode mode_of(const std::string& name) {
-  if (name == "full") return Mode::full;
-  if (name == "lora") return Mode::lora;
-  return name == "qlora" ? Mode::qlora : Mode::inference;
-}
-
-Result<FootprintRequest> make_request(const Options& options, const Subject& subject) {
-  FootprintRequest request = options.request;
-  request.mode = mode_of(options.mode);
-  const bool inference = request.mode == Mode::inference;
-  std::string type = options.type;
-  if (type.empty()) {
-    request.as_stored = inference && subject.shape.stored_bytes.has_value();
-    type = request.mode == Mode::qlora ? "nf4-dq" : "BF16";
-  }
-  KERF_TRY(request.linear, storage_cost(type, options.overhead));
-  // Fine-tuning leaves the embedding in 16 bits; to run a model, everything is cut.
-  const std::string rest = !options.embedding_type.empty() ? options.embedding_type : "BF16";
-  KERF_TRY(request.embedding, inference && options.embedding_type.empty()
-                                  ? storage_cost(type, options.overhead)
-                                  : storage_cost(rest));
-  KERF_TRY(request.kv, storage_cost(options.kv_type));
-  request.n_parameters = subject.n_parameters;
-  if (request.context == 0) request.context = inference ? kUsualContext : kUsualTrainingContext;
-  const std::pair<const char*, Optimizer> optimizers[] = {{"adam32", Optimizer::adam32},
-                                                          {"adam8", Optimizer::adam8},
-                                                          {"momentum", Optimizer::momentum},
-                                                          {"sgd", Optimizer::sgd}};
-  for (const auto& [name, optimizer] : optimizers)
-    if (options.optimizer == name) request.optimizer = optimizer;
-  if (options.targets == "attention") request.targets = LoraTargets::attention;
-  if (options.targets == "qv") request.targets = LoraTargets::qv;
-  request.checkpointing = !options.no_checkpointing;
-  return request;
-}
-
-std::string shape_text(const Subject& subject) {
+std::string shape_text(const MemorySubject& subject) {
   const ModelShape& shape = subject.shape;
-  const double n =
-      subject.n_parameters != 0 ? subject.n_parameters : static_cast<double>(shape.n_parameters());
+  const double n = subject.n_parameters;
   std::string out = n >= 1e9   ? fmt::format("{:.4g} billion parameters", n / 1e9)
                     : n >= 1e6 ? fmt::format("{:.4g} million parameters", n / 1e6)
                                : fmt::format("{:.0f} parameters", n);
@@ -142,10 +42,6 @@ void print_footprint(const Footprint& footprint) {
   for (const Term& moment : footprint.moments) print_term(moment);
 }
 
-double n_parameters(const Subject& subject) {
-  return subject.n_parameters != 0 ? subject.n_parameters : static_cast<double>(subject.shape.n_parameters());
-}
-
 /// Every weight in one type, for comparison.
 Result<std::vector<StorageCost>> weight_costs() {
   std::vector<StorageCost> out;
@@ -163,12 +59,12 @@ Result<std::vector<StorageCost>> weight_costs() {
   return out;
 }
 
-Result<void> print_tables(const Subject& subject) {
+Result<void> print_tables(const MemorySubject& subject) {
   KERF_TRY(const std::vector<StorageCost> costs, weight_costs());
   fmt::print("\nall weights in one type:\n");
   for (const StorageCost& cost : costs)
     fmt::print("  {:<24} {:>8.4g} bits {:>10}\n", cost.name, cost.bits,
-               human_bytes(n_parameters(subject) * cost.bits / 8));
+               human_bytes(subject.n_parameters * cost.bits / 8));
   fmt::print("\nkeys and values of one sequence:\n  {:<10}", "tokens");
   for (const char* type : kKvTypes) {
     KERF_TRY(const StorageCost cost, storage_cost(type));
@@ -186,6 +82,28 @@ Result<void> print_tables(const Subject& subject) {
   return {};
 }
 
+std::string type_name(const MemoryOptions& options, const FootprintRequest& request) {
+  if (!request.weights) return request.linear.name;
+  return options.type.empty() ? "their own types" : options.type;
+}
+
+/// Of everything that is frozen or run; these terms come first.
+double weight_bits(const MemorySubject& subject, const Footprint& footprint) {
+  double bytes = 0;
+  for (const Term& term : footprint.terms)
+    if (term.name == "weights" || term.name == "linear layers" || term.name == "embedding, norms")
+      bytes += term.bytes;
+  return 8 * bytes / subject.n_parameters;
+}
+
+void print_misfits(const MemorySubject& subject, const FootprintRequest& request) {
+  if (request.weights || subject.count_given || request.linear.format == nullptr) return;
+  const std::uint64_t n = n_misfits(subject.shape, *request.linear.format);
+  if (n == 0) return;
+  fmt::print("  {} matrices have rows that {}'s blocks of {} do not divide; they would take a larger type\n",
+             n, request.linear.name, request.linear.format->block_size);
+}
+
 nlohmann::json terms_json(const std::vector<Term>& terms) {
   auto out = nlohmann::json::array();
   for (const Term& term : terms)
@@ -193,14 +111,14 @@ nlohmann::json terms_json(const std::vector<Term>& terms) {
   return out;
 }
 
-Result<nlohmann::json> as_json(const Subject& subject, const FootprintRequest& request,
-                               const Footprint& footprint, const std::string& mode) {
+Result<nlohmann::json> as_json(const MemorySubject& subject, const FootprintRequest& request,
+                               const Footprint& footprint, const MemoryOptions& options) {
   const ModelShape& shape = subject.shape;
   auto weights = nlohmann::json::array();
   KERF_TRY(const std::vector<StorageCost> costs, weight_costs());
   for (const StorageCost& cost : costs)
     weights.push_back(
-        {{"type", cost.name}, {"bits", cost.bits}, {"bytes", n_parameters(subject) * cost.bits / 8}});
+        {{"type", cost.name}, {"bits", cost.bits}, {"bytes", subject.n_parameters * cost.bits / 8}});
   auto kv = nlohmann::json::array();
   for (const std::uint64_t context : kContexts)
     for (const char* type : kKvTypes) {
@@ -208,40 +126,38 @@ Result<nlohmann::json> as_json(const Subject& subject, const FootprintRequest& r
       kv.push_back(
           {{"tokens", context}, {"type", cost.name}, {"bytes", kv_bytes(shape, context, cost.bits)}});
     }
-  return nlohmann::json{
-      {"model", shape.name},
-      {"shape_assumed", subject.assumed},
-      {"parameters", n_parameters(subject)},
-      {"layers", shape.n_layers},
-      {"width", shape.width},
-      {"mode", mode},
-      {"type", request.as_stored ? "as stored" : request.linear.name},
-      {"bits_per_weight", request.as_stored
-                              ? 8.0 * static_cast<double>(*shape.stored_bytes) / n_parameters(subject)
-                              : request.linear.bits},
-      {"context", request.context},
-      {"batch", request.batch},
-      {"terms", terms_json(footprint.terms)},
-      {"moments", terms_json(footprint.moments)},
-      {"total_bytes", footprint.total()},
-      {"weights_by_type", weights},
-      {"kv_by_context", kv}};
+  return nlohmann::json{{"model", shape.name},
+                        {"shape_assumed", subject.assumed},
+                        {"parameters", subject.n_parameters},
+                        {"layers", shape.n_layers},
+                        {"width", shape.width},
+                        {"mode", options.mode},
+                        {"type", type_name(options, request)},
+                        {"bits_per_weight", weight_bits(subject, footprint)},
+                        {"context", request.context},
+                        {"batch", request.batch},
+                        {"terms", terms_json(footprint.terms)},
+                        {"moments", terms_json(footprint.moments)},
+                        {"total_bytes", footprint.total()},
+                        {"weights_by_type", weights},
+                        {"kv_by_context", kv}};
 }
 
-Result<void> report(const Options& options, bool json) {
-  KERF_TRY(const Subject subject, find_subject(options));
+Result<void> report(const MemoryOptions& options, bool json) {
+  KERF_TRY(const MemorySubject subject, find_subject(options));
   KERF_TRY(const FootprintRequest request, make_request(options, subject));
   KERF_TRY(const Footprint footprint, footprint_of(subject.shape, request));
   if (json) {
-    KERF_TRY(const nlohmann::json out, as_json(subject, request, footprint, options.mode));
+    KERF_TRY(const nlohmann::json out, as_json(subject, request, footprint, options));
     print_json(out);
     return {};
   }
   fmt::print("{}\n", shape_text(subject));
   constexpr std::string_view kTitles[] = {"inference", "full training", "LoRA", "QLoRA"};
   fmt::print("{}, weights in {}:\n", kTitles[static_cast<std::size_t>(request.mode)],
-             request.as_stored ? "their own types" : request.linear.name);
+             type_name(options, request));
   print_footprint(footprint);
+  print_misfits(subject, request);
   return request.mode == Mode::inference ? print_tables(subject) : Result<void>{};
 }
 
@@ -257,7 +173,7 @@ void add_size_options(CLI::App& app, LlamaSizes& sizes) {
 
 int run(const std::vector<std::string>& arguments) {
   Invocation invocation(cmd_memory, "kerf memory llama-65b --mode qlora --rank 64");
-  Options options;
+  MemoryOptions options;
   options.request.context = 0;
   CLI::App& app = invocation.app();
   app.add_option("MODEL", options.model, "GGUF file, Hugging Face folder, config.json, or a published name");

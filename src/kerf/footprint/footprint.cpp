@@ -27,6 +27,18 @@ Term weights(std::string name, double n, const StorageCost& cost) {
   return {std::move(name), n * cost.bits / 8, fmt::format("{} × {} / 8", count(n), bits_text(cost))};
 }
 
+/// Bits per number in the linear layers, with the headers and unused ends of their rows.
+double effective_bits(const ModelShape& shape, const StorageCost& cost) {
+  if (cost.format == nullptr) return cost.bits;
+  double sum = 0;
+  for (const LinearShape& linear : shape.linears) {
+    const double bits =
+        cost.format->fits(linear.columns) ? cost.format->bits_per_weight(linear.columns) : cost.bits;
+    sum += bits * static_cast<double>(linear.rows * linear.columns * linear.count);
+  }
+  return sum / static_cast<double>(shape.n_linear());
+}
+
 Term per_parameter(std::string name, double n, double bytes, std::string_view why = {}) {
   return {std::move(name), n * bytes,
           fmt::format("{} × {:.4g} B{}{}", count(n), bytes, why.empty() ? "" : ", ", why)};
@@ -57,8 +69,8 @@ void add_trained(Footprint& out, double n, const FootprintRequest& request) {
 void add_frozen(Footprint& out, const ModelShape& shape, const FootprintRequest& request) {
   const auto n_linear = static_cast<double>(shape.n_linear());
   auto n_rest = static_cast<double>(shape.n_embedding + shape.n_other);
-  if (request.as_stored && shape.stored_bytes) {
-    out.terms.push_back({"weights", static_cast<double>(*shape.stored_bytes), "as stored in the file"});
+  if (request.weights) {
+    out.terms.push_back(*request.weights);
     return;
   }
   if (request.n_parameters != 0 && request.linear.bits == request.embedding.bits) {
@@ -71,7 +83,9 @@ void add_frozen(Footprint& out, const ModelShape& shape, const FootprintRequest&
     n_rest = std::min(n_rest, request.n_parameters * n_rest / (n_linear + n_rest));
     n_blocks = request.n_parameters - n_rest;
   }
-  out.terms.push_back(weights("linear layers", n_blocks, request.linear));
+  StorageCost linear = request.linear;
+  if (request.n_parameters == 0) linear.bits = effective_bits(shape, linear);
+  out.terms.push_back(weights("linear layers", n_blocks, linear));
   out.terms.push_back(weights("embedding, norms", n_rest, request.embedding));
 }
 
@@ -197,6 +211,13 @@ double n_adapter_parameters(const ModelShape& shape, std::uint64_t rank, LoraTar
     if (is_target(linear, targets))
       sum += static_cast<double>(linear.rows + linear.columns) * static_cast<double>(linear.count);
   return sum * static_cast<double>(rank);
+}
+
+std::uint64_t n_misfits(const ModelShape& shape, const Format& format) noexcept {
+  std::uint64_t n = 0;
+  for (const LinearShape& linear : shape.linears)
+    if (!format.fits(linear.columns)) n += linear.count;
+  return n;
 }
 
 double kv_bytes(const ModelShape& shape, std::uint64_t context, double bits) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,13 @@
 #include "kerf/footprint/storage_cost.h"
 
 namespace kerf {
+
+/// One summand: what, how many bytes, and the formula with the numbers put in.
+struct Term {
+  std::string name;
+  double bytes = 0;
+  std::string formula;
+};
 
 enum class Mode : std::uint8_t { inference, full, lora, qlora };
 enum class Optimizer : std::uint8_t { adam32, adam8, momentum, sgd };
@@ -32,18 +40,11 @@ struct FootprintRequest {
   Optimizer optimizer = Optimizer::adam32;
   std::uint64_t rank = 64;  ///< of adapters
   LoraTargets targets = LoraTargets::all;
-  bool master_weights = false;  ///< binary32 copies of trained 16-bit weights
-  bool checkpointing = true;    ///< keep the inputs of blocks only and compute the rest again
-  bool as_stored = false;       ///< weights as they lie in the file
+  bool master_weights = false;       ///< binary32 copies of trained 16-bit weights
+  bool checkpointing = true;         ///< keep the inputs of blocks only and compute the rest again
+  std::optional<Term> weights = {};  ///< if they are known better than from the types, as those of a file
   /// If set, the model has so many parameters, all of one kind; the shape serves for the rest.
   double n_parameters = 0;
-};
-
-/// One summand: what, how many bytes, and the formula with the numbers put in.
-struct Term {
-  std::string name;
-  double bytes = 0;
-  std::string formula;
 };
 
 struct Footprint {
@@ -57,6 +58,9 @@ Result<Footprint> footprint_of(const ModelShape& shape, const FootprintRequest& 
 
 /// Parameters of LoRA adapters: rank · Σ (rows + columns).
 [[nodiscard]] double n_adapter_parameters(const ModelShape& shape, std::uint64_t rank, LoraTargets targets);
+
+/// Matrices of the shape's blocks whose rows the format cannot store; it is no good for them.
+[[nodiscard]] std::uint64_t n_misfits(const ModelShape& shape, const Format& format) noexcept;
 
 /// Bytes of keys and values of `context` tokens in one sequence.
 [[nodiscard]] double kv_bytes(const ModelShape& shape, std::uint64_t context, double bits);

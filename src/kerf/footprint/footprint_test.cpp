@@ -100,6 +100,21 @@ TEST(Footprint, KeysAndValues) {
   EXPECT_DOUBLE_EQ(kv_bytes(windowed, 500, 16), 32 * 500 * per_token);
 }
 
+TEST(Footprint, RowsThatBlocksDoNotDivide) {
+  const ModelShape shape = *published_shape("smollm2-135m");
+  EXPECT_EQ(n_misfits(shape, *cost("Q8_0").format), 0U);
+  // All but the 30 matrices behind the feed-forward width of 1536 = 6·256.
+  EXPECT_EQ(n_misfits(shape, *cost("Q2_K").format), 180U);
+  EXPECT_EQ(n_misfits(*published_shape("llama-7b"), *cost("Q2_K").format), 0U);
+}
+
+TEST(Footprint, WeightsThatAreKnown) {
+  FootprintRequest request = request_for(Mode::inference, cost("F32"), cost("F32"));
+  request.weights = Term{"weights", 12345, "counted"};
+  const Footprint footprint = footprint_of(*published_shape("llama-7b"), request).value();
+  EXPECT_EQ(bytes_of(footprint, "weights"), 12345);
+}
+
 TEST(Footprint, RefusesAbsurdSizes) {
   const ModelShape shape = *published_shape("llama-7b");
   const FootprintRequest sound = request_for(Mode::lora, cost("BF16"), cost("BF16"));
@@ -170,7 +185,7 @@ TEST(ModelShape, ConfigAloneTellsWhatTheTensorsTell) {
 }
 
 TEST(ModelShape, RefusesWhatIsNoModel) {
-  const auto shape = find_shape("no-such-model");
+  const auto shape = find_model("no-such-model");
   ASSERT_FALSE(shape.has_value());
   EXPECT_EQ(shape.error().kind, ErrorKind::not_found);
   EXPECT_NE(shape.error().message().find("llama-65b"), std::string::npos);

@@ -137,13 +137,10 @@ Result<ModelShape> shape_of_llama(std::string name, const LlamaSizes& sizes) {
 Result<ModelShape> shape_of_source(const ModelSource& source) {
   KERF_TRY(const ModelConfig config, config_from_metadata(source.metadata()));
   ModelShape shape = shape_without_tensors(config, source.path().filename().string());
-  std::uint64_t bytes = 0;
   for (const SourceTensor& tensor : source.tensors()) {
     add_tensor(shape, tensor.name, tensor.n_rows(), tensor.row_length(), 1);
-    bytes += tensor.n_rows() * tensor.format->row_bytes(tensor.row_length());
     if (tensor.name == "token_embd.weight") shape.n_vocabulary = tensor.n_rows();
   }
-  shape.stored_bytes = bytes;
   return shape;
 }
 
@@ -205,23 +202,27 @@ std::string published_names() {
   return out;
 }
 
-Result<ModelShape> find_shape(const std::string& model) {
+Result<FoundModel> find_model(const std::string& model) {
   const std::filesystem::path path(model);
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
-    if (auto shape = published_shape(model)) return *shape;
+    if (auto shape = published_shape(model)) return FoundModel{*std::move(shape)};
     return fail(ErrorKind::not_found, model,
                 "there is no such file, nor a published model of that name; known are " + published_names());
   }
-  if (path.extension() == ".json") return shape_of_config(path);
-  const bool only_config =
-      std::filesystem::is_directory(path, ignored) && std::filesystem::exists(path / "config.json", ignored);
+  const auto described_by = [](const std::filesystem::path& config) -> Result<FoundModel> {
+    KERF_TRY(ModelShape shape, shape_of_config(config));
+    return FoundModel{std::move(shape)};
+  };
+  if (path.extension() == ".json") return described_by(path);
   auto source = ModelSource::open(path);
-  if (source) return shape_of_source(**source);
   // A folder whose weights are elsewhere says enough.
-  if (only_config && source.error().kind == ErrorKind::not_found)
-    return shape_of_config(path / "config.json");
-  return tl::unexpected<Error>(std::move(source).error());
+  if (!source && source.error().kind == ErrorKind::not_found &&
+      std::filesystem::exists(path / "config.json", ignored))
+    return described_by(path / "config.json");
+  if (!source) return tl::unexpected<Error>(std::move(source).error());
+  KERF_TRY(ModelShape shape, shape_of_source(**source));
+  return FoundModel{std::move(shape), *std::move(source)};
 }
 
 }  // namespace kerf

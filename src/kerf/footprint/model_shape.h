@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,7 +39,6 @@ struct ModelShape {
   std::uint64_t n_embedding =
       0;                      ///< parameters of the embedding, of positions and of an output head of its own
   std::uint64_t n_other = 0;  ///< of norms and biases
-  std::optional<std::uint64_t> stored_bytes = {};  ///< of the tensors, if there is a file
 
   [[nodiscard]] std::uint64_t n_linear() const noexcept;
   [[nodiscard]] std::uint64_t n_parameters() const noexcept { return n_linear() + n_embedding + n_other; }
@@ -65,7 +65,13 @@ Result<ModelShape> shape_of_config(const std::filesystem::path& file);
 /// «smollm2-135m, qwen2.5-0.5b, …».
 [[nodiscard]] std::string published_names();
 
-/// GGUF file, Hugging Face folder, config.json, or the name of a published model.
-Result<ModelShape> find_shape(const std::string& model);
+/// A shape, and the model behind it if there is more than a description.
+struct FoundModel {
+  ModelShape shape;
+  std::shared_ptr<const ModelSource> source = {};
+};
+/// GGUF file, Hugging Face folder, config.json, or the name of a published model. Errors: not_found, and
+/// those of ModelSource::open() and shape_of_config().
+Result<FoundModel> find_model(const std::string& model);
 
 }  // namespace kerf

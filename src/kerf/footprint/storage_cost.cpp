@@ -4,8 +4,6 @@
 
 #include <charconv>
 
-#include "kerf/formats/format.h"
-
 namespace kerf {
 namespace {
 
@@ -54,8 +52,7 @@ Result<StorageCost> storage_cost(std::string_view type, const GroupOverhead& ove
     return cost;
   }
   if (const Format* format = find_format(type))
-    return StorageCost{
-        std::string(format->name), format->bits_per_weight(), {}, std::string(format->summary)};
+    return StorageCost{std::string(format->name), format->bits_per_weight(), {}, format};
   return fail(
       ErrorKind::usage, "--type",
       fmt::format(

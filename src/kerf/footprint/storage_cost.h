@@ -5,14 +5,15 @@
 #include <string_view>
 
 #include "kerf/base/result.h"
+#include "kerf/formats/format.h"
 
 namespace kerf {
 
 struct StorageCost {
-  std::string name;     ///< «Q4_K», «4 bits»
-  double bits = 0;      ///< per number
-  std::string formula;  ///< «4 + 20/128»; empty if the bits are the type's own
-  std::string summary = {};
+  std::string name;                ///< «Q4_K», «4 bits»
+  double bits = 0;                 ///< per number
+  std::string formula;             ///< «4 + 20/128»; empty if the bits are the type's own
+  const Format* format = nullptr;  ///< if the type is one of the registry
 };
 
 /// Scales beside plain integers: `bits` of scale and zero point per `group` numbers, and, if the scales are
