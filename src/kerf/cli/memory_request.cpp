@@ -68,7 +68,9 @@ Result<Term> weights_of_file(const ModelSource& source, const MemoryOptions& opt
   if (options.type.empty()) return Term{"weights", bytes, "as they lie in the file"};
   std::string formula = "as «kerf quantize» would write them";
   if (n_misfits != 0)
-    formula += fmt::format("; {} matrices do not fit {} and take another type", n_misfits, options.type);
+    formula += n_misfits == 1 ? fmt::format("; 1 matrix does not fit {} and takes another type", options.type)
+                              : fmt::format("; {} matrices do not fit {} and take another type", n_misfits,
+                                            options.type);
   return Term{"weights", bytes, std::move(formula)};
 }
 
