@@ -121,6 +121,11 @@ std::pair<Natural, Natural> Natural::divide(const Natural& divisor) const {
     const std::uint32_t remainder = quotient.divide_small(divisor.words_[0]);
     return {std::move(quotient), Natural{remainder}};
   }
+  if (const std::size_t twos = divisor.trailing_zeros(); twos + 1 == divisor.bit_length()) {
+    Natural quotient = *this >> twos;
+    Natural remainder = *this - (quotient << twos);
+    return {std::move(quotient), std::move(remainder)};
+  }
   // Long division, one binary digit at a time.
   const std::size_t digits = bit_length() - divisor.bit_length() + 1;
   Natural quotient;
