@@ -237,6 +237,13 @@ void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) noexc
   store(best, blocks);
 }
 
+void BlockSearch::store_fitted(Choice& choice, std::uint8_t* blocks) noexcept {
+  if (natural_units_)
+    store(choice, blocks);
+  else
+    search_wider_scales(choice, blocks);
+}
+
 // Tiny numbers: the best scale may round to nothing, or to a small multiple of the smallest that there is. So
 // wider ones are tried as well, and zeros.
 void BlockSearch::search_wider_scales(Choice& best, std::uint8_t* blocks) noexcept {
@@ -269,16 +276,13 @@ void BlockSearch::choose_parameters(const float* x, const float* importance, std
   Choice choice;
   if (scale_ratio_ != 1.0F) {
     search_coarse_scales(choice, blocks);
-  } else {
-    fit(choice);
-    const Choice fitted = choice;
-    if (natural_units_) {
-      store(choice, blocks);
-    } else {
-      search_wider_scales(choice, blocks);
-    }
-    if (grid_.n_groups > 1) search_lattice(fitted, choice, blocks);
+    return;
   }
+  fit(choice);
+  if (grid_.n_groups == 1) return store_fitted(choice, blocks);
+  const Choice fitted = choice;
+  store_fitted(choice, blocks);
+  search_lattice(fitted, choice, blocks);
 }
 
 // All groups at hand in one call: a block of 32 alone would be over before it began.

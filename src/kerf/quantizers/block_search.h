@@ -64,6 +64,7 @@ class BlockSearch {
   void keep_better_blocks(Choice& best, const Choice& other) const noexcept;
   void refit_offsets(Choice& choice) const noexcept;
   void search_coarse_scales(Choice& best, std::uint8_t* blocks) noexcept;
+  void store_fitted(Choice& choice, std::uint8_t* blocks) noexcept;
   void search_wider_scales(Choice& best, std::uint8_t* blocks) noexcept;
   [[nodiscard]] Lattice lattice_of(const Choice& choice) const noexcept;
   void round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept;

@@ -89,9 +89,7 @@ void Starts::plan_extremes(const Grid& grid, const Levels& levels, int effort) n
     return;
   }
   if (all.size() <= 8) {
-    if (effort == 0 || grid.n_groups > 1) return add_both(0.0F, effort == 0 ? 1.6F : 2.1F, 0.5F);
-    add_both(-0.5F, 2.1F, 0.5F);
-    n_polish_ = 1;
+    add_both(0.0F, effort == 0 ? 1.6F : 2.1F, 0.5F);
   } else if (levels.kind != Levels::Kind::uniform) {
     if (effort == 0) return add_both(-0.6F, 0.9F, 0.4F);
     add_both(-0.8F, 1.1F, 0.2F);
