@@ -164,12 +164,13 @@ std::string study_text(const StudyReport& report, Selection selection) {
                distributions[0]->n_numbers, report.options.row_length) +
            comparison_table(report, distributions, selection);
   if (!distributions.empty()) out += misfits(report, *distributions[0], selection);
-  out += "* the best of its half bit";
-  if (const std::size_t n = report.n_hidden(selection); n > 0)
-    out += fmt::format("; {} formats that others of their family outdo are hidden, --all shows them", n);
+  out += "* the best of its half bit\n";
   if (has_speed(report))
-    out += "; GB/s: of float32 read by the encoder and written by the decoder, one thread";
-  return out + "\n";
+    out += "GB/s: of float32 read by the encoder and written by the decoder, one thread\n";
+  if (const std::size_t n = report.n_hidden(selection); n > 0)
+    out += fmt::format("Not shown: {} of {} formats, outdone by others of their family; --all shows them\n",
+                       n, report.candidates().size());
+  return out;
 }
 
 }  // namespace kerf::study
