@@ -28,6 +28,7 @@ struct Request {
   std::string parameters = "f32";
   bool symmetric = false;
   bool asymmetric = false;
+  bool list = false;
   MappingOptions options;
 };
 
@@ -47,6 +48,23 @@ Result<const Mapping*> wanted_mapping(const std::string& name) {
                   ? fmt::format("there is no scheme «{}»; there are {}", printable(name, 40), scheme_names())
                   : fmt::format("«{}» is not precise; did you mean {}?", printable(name, 40),
                                 fmt::join(similar, " or ")));
+}
+
+/// One mapping, several separated by commas, or «all»: every one that can do without importance, or with.
+Result<std::vector<const Mapping*>> wanted_mappings(const Request& request) {
+  std::vector<const Mapping*> out;
+  if (request.scheme == "all") {
+    for (const Mapping* mapping : all_mappings())
+      if (!mapping->needs_importance || !request.importance.empty()) out.push_back(mapping);
+    return out;
+  }
+  for (std::size_t begin = 0; begin <= request.scheme.size();) {
+    const std::size_t end = std::min(request.scheme.find(',', begin), request.scheme.size());
+    KERF_TRY(const Mapping* mapping, wanted_mapping(request.scheme.substr(begin, end - begin)));
+    out.push_back(mapping);
+    begin = end + 1;
+  }
+  return out;
 }
 
 Result<void> read_options(Request& request) {
@@ -98,20 +116,22 @@ class MapRun {
     KERF_TRY(report.mapped, map_tensor(mapping, source_.x, importance_, source_.n_rows, granularity_, options,
                                        pool_, progress_));
     report.errors = errors_of(source_.x, report.mapped);
+    report.bits_per_weight = report.mapped.bits_per_weight();
     return report;
   }
 
-  /// Every scheme with the bits that were asked for or, if it cannot do those, with its own.
-  Result<std::vector<MapReport>> all(std::vector<ImpossibleScheme>& impossible) {
+  /// The mappings with the bits that were asked for or, where that is not possible, with their own.
+  Result<std::vector<MapReport>> all(const std::vector<const Mapping*>& mappings,
+                                     std::vector<ImpossibleScheme>& impossible) {
     constexpr int kBits = 4;
     std::vector<MapReport> reports;
-    for (const Mapping* mapping : all_mappings()) {
-      if (mapping->needs_importance && importance_.empty()) continue;
+    for (const Mapping* mapping : mappings) {
       MappingOptions options = request_.options;
       options.bits = request_.bits == 0 ? kBits : request_.bits;
       if (options.bits < mapping->bits_min || options.bits > mapping->bits_max) options.bits = 0;
       auto report = one(*mapping, options);
       if (report) {
+        if (source_.x.size() > kMostCompared) report->mapped.groups.resize(1);
         reports.push_back(*std::move(report));
         continue;
       }
@@ -119,7 +139,7 @@ class MapRun {
       if (kind != ErrorKind::usage && kind != ErrorKind::input) return tl::unexpected<Error>(report.error());
       impossible.push_back({mapping, report.error().message()});
     }
-    if (reports.empty()) return fail(ErrorKind::input, "--scheme all", impossible.front().reason);
+    if (reports.empty()) return fail(ErrorKind::input, "--scheme", impossible.front().reason);
     return reports;
   }
 
@@ -150,7 +170,7 @@ json summary_as_json(const MapReport& report) {
           {"bits", mapped.options.bits},
           {"levels", mapped.groups[0].levels->size()},
           {"symmetric", *mapped.options.symmetric},
-          {"bits_per_weight", mapped.bits_per_weight()},
+          {"bits_per_weight", report.bits_per_weight},
           {"errors", errors_as_json(report.errors)}};
 }
 
@@ -209,10 +229,12 @@ std::size_t terminal_columns() {
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUnknown;
 }
 
-Result<void> compare(const Request& request, MapRun& run, bool as_json) {
-  if (!request.svg.empty()) return fail(ErrorKind::usage, "--svg", "draws one scheme; name it with --scheme");
+Result<void> compare(const Request& request, const std::vector<const Mapping*>& mappings, MapRun& run,
+                     bool as_json) {
+  if (!request.svg.empty())
+    return fail(ErrorKind::usage, "--svg", "draws one scheme; name a single one with --scheme");
   std::vector<ImpossibleScheme> impossible;
-  KERF_TRY(const auto reports, run.all(impossible));
+  KERF_TRY(const auto reports, run.all(mappings, impossible));
   if (as_json)
     print_json(comparison_as_json(reports, impossible));
   else
@@ -221,21 +243,23 @@ Result<void> compare(const Request& request, MapRun& run, bool as_json) {
 }
 
 Result<void> map(Request& request, Invocation& invocation) {
+  if (request.list) {
+    fmt::print("{}", scheme_table());
+    return {};
+  }
   KERF_CHECK_OK(read_options(request));
   KERF_TRY(const Granularity granularity, parse_granularity(request.granularity));
-  const Mapping* mapping = nullptr;
-  if (request.scheme != "all") {
-    KERF_TRY(mapping, wanted_mapping(request.scheme));
-    KERF_CHECK_OK(complete_options(*mapping, request.options));
-  }
+  KERF_TRY(const auto mappings, wanted_mappings(request));
+  // Before a large file is read for nothing.
+  if (mappings.size() == 1) KERF_CHECK_OK(complete_options(*mappings[0], request.options));
   KERF_TRY(const MapSource source, open_source(request));
   std::vector<double> importance;
   if (!request.importance.empty()) {
     KERF_TRY(importance, open_weights(request.importance));
   }
   MapRun run(request, source, std::move(importance), granularity, invocation);
-  if (mapping == nullptr) return compare(request, run, invocation.common().json);
-  KERF_TRY(const MapReport report, run.one(*mapping, request.options));
+  if (mappings.size() > 1) return compare(request, mappings, run, invocation.common().json);
+  KERF_TRY(const MapReport report, run.one(*mappings[0], request.options));
   if (!request.svg.empty()) KERF_CHECK_OK(write_file(request.svg, map_svg(report)));
   if (invocation.common().json)
     print_json(as_json(report));
@@ -254,7 +278,8 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--tensor", request.tensor, "name of a tensor of the model");
   app.add_option("--rows", request.n_rows, "only the first rows of the file; 0 is all")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--scheme", request.scheme, fmt::format("all (a comparison), or one of {}", scheme_names()));
+  app.add_option("--scheme", request.scheme, "one of --list, several separated by commas, or all");
+  app.add_flag("--list", request.list, "list the schemes");
   app.add_option("--bits", request.bits, "of a code; without, what the scheme is made for");
   app.add_option("--granularity", request.granularity,
                  "which numbers share a scale: tensor, channel, token, group:N");

@@ -9,12 +9,16 @@
 
 namespace kerf::cli {
 
+/// More numbers than that are not listed by comparisons, which keep their codes no longer than needed.
+inline constexpr std::size_t kMostCompared = 16;
+
 struct MapReport {
   const Mapping* mapping = nullptr;
   const MapSource* source = nullptr;
   Granularity granularity;
   MappedTensor mapped;
   MappingErrors errors;
+  double bits_per_weight = 0;
 
   [[nodiscard]] double restored(std::size_t i) const noexcept {
     const MappedGroup& group = mapped.groups[i / mapped.group_size];
@@ -35,7 +39,10 @@ struct ImpossibleScheme {
 /// Formulas, the numbers put in, the first numbers one by one, the number line, errors and costs.
 std::string map_text(const MapReport& report, std::size_t columns);
 
-/// One line per scheme, the smallest error first.
+/// The schemes there are.
+std::string scheme_table();
+
+/// One line per scheme, the smallest error first; of few numbers also the codes.
 std::string comparison_text(const std::vector<MapReport>& reports,
                             const std::vector<ImpossibleScheme>& impossible);
 

@@ -9,7 +9,7 @@
 namespace kerf::cli {
 namespace {
 
-constexpr std::size_t kShownNumbers = 16;
+constexpr std::size_t kShownNumbers = kMostCompared;
 constexpr std::size_t kShownLevels = 32;
 
 std::string_view in_words(Rounding rounding) {
@@ -144,7 +144,7 @@ class TextView {
     if (e.n_clipped > 0)
       line("  clipped             {} ({:.4g} %)", e.n_clipped, 100.0 * static_cast<double>(e.n_clipped) / n);
     scales();
-    line("  bits per weight     {:.6g} = {} for the code + {} per group of {}", mapped.bits_per_weight(),
+    line("  bits per weight     {:.6g} = {} for the code + {} per group of {}", report_.bits_per_weight,
          mapped.options.bits, group_.parameter_bits, mapped.group_size);
   }
 
@@ -163,10 +163,35 @@ class TextView {
   std::string out_;
 };
 
+/// Scales and codes of few numbers in one group.
+std::string codes_side_by_side(const std::vector<const MapReport*>& reports) {
+  const MapReport& any = *reports.front();
+  if (any.source->x.size() > kMostCompared || any.mapped.groups.size() > 1) return "";
+  std::string out = fmt::format("\n{:<15} {:>11}  codes\n", "scheme", "scale");
+  for (const MapReport* report : reports) {
+    out += fmt::format("{:<15} {:>11.6g} ", report->mapping->name, report->mapped.groups[0].scale);
+    for (std::size_t i = 0; i < any.source->x.size(); ++i)
+      out += fmt::format(" {:>4}", report->code_number(i));
+    out += '\n';
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string map_text(const MapReport& report, std::size_t columns) {
   return TextView(report, columns).text();
+}
+
+std::string scheme_table() {
+  std::string out = fmt::format("{:<15} {:>5}  {}\n", "scheme", "bits", "what it does");
+  for (const Mapping* mapping : all_mappings())
+    out += fmt::format("{:<15} {:>5}  {}\n", mapping->name,
+                       mapping->bits_min == mapping->bits_max
+                           ? fmt::format("{}", mapping->bits_min)
+                           : fmt::format("{}…{}", mapping->bits_min, mapping->bits_max),
+                       mapping->summary);
+  return out;
 }
 
 std::string comparison_text(const std::vector<MapReport>& reports,
@@ -176,15 +201,16 @@ std::string comparison_text(const std::vector<MapReport>& reports,
   std::stable_sort(sorted.begin(), sorted.end(), [](const MapReport* a, const MapReport* b) {
     return a->errors.mean_squared < b->errors.mean_squared;
   });
-  std::string out = fmt::format("{:<15} {:>4} {:>7} {:>8} {:>9} {:>11} {:>11} {:>8}\n", "scheme", "bits",
-                                "levels", "bits/w", "SQNR dB", "rel. error", "largest", "clipped");
+  std::string out = fmt::format("{:<15} {:>4} {:>6} {:>7} {:>8} {:>9} {:>11} {:>8}\n", "scheme", "bits",
+                                "levels", "bits/w", "SQNR dB", "relative", "largest", "clipped");
   for (const MapReport* report : sorted) {
     const MappingErrors& e = report->errors;
-    out += fmt::format("{:<15} {:>4} {:>7} {:>8.4g} {:>9.2f} {:>10.4g}% {:>11.4g} {:>8}\n",
-                       report->mapping->name, report->mapped.options.bits,
-                       report->mapped.groups[0].levels->size(), report->mapped.bits_per_weight(), e.sqnr_db,
-                       100 * e.relative, e.largest, e.n_clipped);
+    out +=
+        fmt::format("{:<15} {:>4} {:>6} {:>7.4g} {:>8.2f} {:>8.3g}% {:>11.4g} {:>8}\n", report->mapping->name,
+                    report->mapped.options.bits, report->mapped.groups[0].levels->size(),
+                    report->bits_per_weight, e.sqnr_db, 100 * e.relative, e.largest, e.n_clipped);
   }
+  out += codes_side_by_side(sorted);
   for (const ImpossibleScheme& scheme : impossible) out += fmt::format("not possible: {}\n", scheme.reason);
   return out;
 }
