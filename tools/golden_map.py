@@ -38,6 +38,8 @@ def write_npy(folder):
     np.save(folder / "object.npy", np.array([1, "a"], dtype=object), allow_pickle=True)
     np.save(folder / "record.npy", np.zeros(2, dtype=[("a", "<f4"), ("b", "<i4")]))
     np.save(folder / "complex.npy", np.zeros(2, "<c8"))
+    # For docs/map.md: long-tailed, as activations are.
+    np.save(folder / "student.npy", np.random.default_rng(4).standard_t(4, 4000).astype("<f4"))
 
 
 def numbers():

@@ -223,6 +223,17 @@ json comparison_as_json(const std::vector<MapReport>& reports,
           {"not_possible", others}};
 }
 
+json schemes_as_json() {
+  json schemes = json::array();
+  for (const Mapping* mapping : all_mappings())
+    schemes.push_back({{"scheme", mapping->name},
+                       {"summary", mapping->summary},
+                       {"bits_min", mapping->bits_min},
+                       {"bits_max", mapping->bits_max},
+                       {"bits_default", mapping->bits_default}});
+  return {{"schemes", schemes}};
+}
+
 std::size_t terminal_columns() {
   constexpr std::size_t kUnknown = 76;
   winsize size{};
@@ -244,7 +255,7 @@ Result<void> compare(const Request& request, const std::vector<const Mapping*>& 
 
 Result<void> map(Request& request, Invocation& invocation) {
   if (request.list) {
-    fmt::print("{}", scheme_table());
+    invocation.common().json ? print_json(schemes_as_json()) : fmt::print("{}", scheme_table());
     return {};
   }
   KERF_CHECK_OK(read_options(request));

@@ -13,6 +13,12 @@ constexpr std::size_t kMostMarks = 64;     // more numbers than that become a hi
 constexpr std::size_t kMostNumbered = 16;  // levels whose codes are written below
 constexpr std::size_t kHistogramRows = 5;
 
+/// The line without blanks at its end.
+std::string trimmed(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + '\n';
+}
+
 class NumberLine {
  public:
   NumberLine(const MapReport& report, std::size_t columns)
@@ -52,7 +58,7 @@ class NumberLine {
     std::string out = "  ";
     for (const std::size_t n : counts(x_))
       out += n == 0 ? " " : n == 1 ? "▾" : n < 10 ? fmt::format("{}", n) : "#";
-    return out + '\n';
+    return trimmed(std::move(out));
   }
 
   std::string histogram() const {
@@ -61,14 +67,14 @@ class NumberLine {
     const auto most = static_cast<double>(*std::max_element(n.begin(), n.end()));
     std::string out;
     for (std::size_t row = kHistogramRows; row-- > 0;) {
-      out += "  ";
+      std::string line = "  ";
       for (const std::size_t count : n) {
         const double eighths = static_cast<double>(count) / most * 8 * kHistogramRows;
         // Rounded up: even a single number in a column shows.
         const double here = std::ceil(eighths) - 8.0 * static_cast<double>(row);
-        out += kEighths[static_cast<std::size_t>(std::clamp(here, 0.0, 8.0))];
+        line += kEighths[static_cast<std::size_t>(std::clamp(here, 0.0, 8.0))];
       }
-      out += '\n';
+      out += trimmed(std::move(line));
     }
     return out;
   }

@@ -205,6 +205,35 @@ TEST(Absmax, FourConventionsOfFourBits) {
   }
 }
 
+/// Whether some a > 0 and b put every a x + b within half of its code.
+bool increasing_affine_map_exists(const std::vector<double>& x, const std::vector<int>& codes,
+                                  unsigned chosen) {
+  double least = 0;
+  double most = INFINITY;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      if (!(chosen >> i & 1) || !(chosen >> j & 1) || x[i] <= x[j]) continue;
+      least = std::max(least, (codes[i] - codes[j] - 1) / (x[i] - x[j]));
+      most = std::min(most, (codes[i] - codes[j] + 1) / (x[i] - x[j]));
+    }
+  return most > 0 && least <= most;
+}
+
+// docs/map.md: a table that one introduction prints for the nine numbers.
+TEST(Affine, NoIncreasingMapGivesTheIntroductionsTable) {
+  const std::vector<int> codes{64, 134, 217, 76, 119, 21, 3, 81, 99};
+  const auto most_that_fit = [&](const std::vector<int>& table) {
+    int most = 0;
+    for (unsigned chosen = 0; chosen < 1U << 9; ++chosen)
+      if (increasing_affine_map_exists(kNine, table, chosen))
+        most = std::max(most, __builtin_popcount(chosen));
+    return most;
+  };
+  EXPECT_EQ(most_that_fit(codes), 3);
+  EXPECT_FALSE(increasing_affine_map_exists(kNine, codes, 1U << 3 | 1U << 7));  // 1.12 → 76, 0.68 → 81
+  EXPECT_EQ(most_that_fit(numbers_of(mapped(mappings::zero_point, kNine))), 9);
+}
+
 TEST(MinMax, StoresTheMinimum) {
   const MappedGroup group = mapped(mappings::min_max, {1.0, 2.0, 2.5, 4.0}, bits(2));
   EXPECT_EQ(group.offset, 1.0);
