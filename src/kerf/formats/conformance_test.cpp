@@ -298,7 +298,9 @@ std::vector<const Format*> formats_that(Filter filter) {
 }
 
 std::string name_of(const testing::TestParamInfo<const Format*>& info) {
-  return std::string(info.param->name);
+  std::string name(info.param->name);
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
 }
 
 class EveryFormat : public testing::TestWithParam<const Format*> {};

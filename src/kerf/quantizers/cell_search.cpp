@@ -57,12 +57,13 @@ struct CellSearch::Probe {
   CellAnswer* answer;
   float size[kCell];
   unsigned negative;  ///< numbers below zero
-  bool flips;         ///< one of them has to change its sign
+  bool flips;         ///< one number has to take the wrong sign
 };
 
 struct CellSearch::Probes {
+  unsigned parity;  ///< of the points' coordinates below zero
   std::size_t n = 0;
-  Probe probe[kLanes];
+  Probe probe[kLanes] = {};
   Lanes target[kCell] = {};
   Lanes w[kCell] = {};
   Lanes scale = {};
@@ -110,42 +111,48 @@ const CellSearch& CellSearch::of(const VectorGrid& grid) {
   return *made.emplace_back(std::make_unique<CellSearch>(grid));
 }
 
+bool CellSearch::has_class(std::size_t parity) const noexcept {
+  if (grid_.width == 8) return !classes_[parity].empty();
+  return parity == 0 || (!classes_[0].empty() && !classes_[1].empty());
+}
+
 void CellSearch::nearest(std::span<const CellQuery> queries, int n_flips,
                          CellAnswer* answers) const noexcept {
+  Probes probes[2] = {{.parity = 0}, {.parity = 1}};
   for (std::size_t q = 0; q < queries.size(); ++q) {
     answers[q] = {};
     answers[q].error = std::numeric_limits<float>::infinity();
+    put(queries[q], n_flips, probes, answers[q]);
   }
-  for (std::size_t c = 0; c < classes_.size(); ++c) {
-    if (classes_[c].empty()) continue;
-    Probes probes;
-    for (std::size_t q = 0; q < queries.size(); ++q) put(queries[q], c, n_flips, probes, answers[q]);
-    search(c, probes);
-  }
+  search(probes[0]);
+  search(probes[1]);
 }
 
-void CellSearch::put(const CellQuery& query, std::size_t c, int n_flips, Probes& probes,
-                     CellAnswer& answer) const noexcept {
+void CellSearch::put(const CellQuery& query, int n_flips, Probes* probes, CellAnswer& answer) const noexcept {
   Probe probe{.query = &query, .answer = &answer, .size = {}, .negative = 0, .flips = false};
   const float offset = query.scale * (query.shift_down ? -grid_.shift : grid_.shift);
   for (std::size_t i = 0; i < kCell; ++i) probe.size[i] = query.x[i] - offset;
-  if (grid_.signs != VectorGrid::Signs::none)
-    for (std::size_t i = 0; i < kCell; ++i) {
-      probe.negative |= static_cast<unsigned>(probe.size[i] < 0) << i;
-      probe.size[i] = std::fabs(probe.size[i]);
-    }
-  probe.flips = grid_.signs == VectorGrid::Signs::even && parity(probe.negative) != c;
-  if (!probe.flips) return add(c, probe, kCell, probes);
+  if (grid_.signs == VectorGrid::Signs::none) return add(probe, kCell, probes[0]);
+  for (std::size_t i = 0; i < kCell; ++i) {
+    probe.negative |= static_cast<unsigned>(probe.size[i] < 0) << i;
+    probe.size[i] = std::fabs(probe.size[i]);
+  }
+  if (grid_.signs == VectorGrid::Signs::any) return add(probe, kCell, probes[0]);
+
+  const unsigned wanted = parity(probe.negative);
+  if (has_class(wanted)) add(probe, kCell, probes[wanted]);
+  if (!has_class(1 - wanted)) return;
+  probe.flips = true;
   float loss[kCell];
   for (std::size_t i = 0; i < kCell; ++i) loss[i] = query.w[i] * probe.size[i];
   for (int flip = 0; flip < n_flips; ++flip) {
     const auto i = static_cast<std::size_t>(std::min_element(loss, loss + kCell) - loss);
     loss[i] = std::numeric_limits<float>::infinity();
-    add(c, probe, i, probes);
+    add(probe, i, probes[1 - wanted]);
   }
 }
 
-void CellSearch::add(std::size_t c, const Probe& probe, std::size_t flipped, Probes& probes) const noexcept {
+void CellSearch::add(const Probe& probe, std::size_t flipped, Probes& probes) const noexcept {
   const std::size_t k = probes.n++;
   probes.probe[k] = probe;
   probes.scale[k] = probe.query->scale;
@@ -153,24 +160,44 @@ void CellSearch::add(std::size_t c, const Probe& probe, std::size_t flipped, Pro
     probes.target[i][k] = i == flipped ? -probe.size[i] : probe.size[i];
     probes.w[i][k] = probe.query->w[i];
   }
-  if (probes.n == kLanes) search(c, probes);
+  if (probes.n == kLanes) search(probes);
 }
 
-void CellSearch::search(std::size_t c, Probes& probes) const noexcept {
+void CellSearch::search(Probes& probes) const noexcept {
   if (probes.n == 0) return;
   LevelCosts costs;
   fill_costs(probes.target, probes.w, probes.scale, level_, n_levels_, costs);
-  for (std::size_t k = n_levels_; k < classes_[c].table_levels(); ++k)
+  for (std::size_t k = n_levels_; k < classes_[0].table_levels(); ++k)
     std::fill_n(&costs.of[k][0][0], kCell * kLanes, kHuge);
-  FoundPoints found[2];
-  for (std::size_t p = 0; p < grid_.points_per_cell(); ++p)
-    classes_[c].nearest(costs, p * grid_.width, found[p]);
-  for (std::size_t k = 0; k < probes.n; ++k) {
-    CellCode code{};
-    for (std::size_t p = 0; p < grid_.points_per_cell(); ++p) code.point[p] = found[p].index[k];
-    finish(probes.probe[k], code);
-  }
+  CellCode codes[kLanes] = {};
+  grid_.width == 8 ? find_points(costs, probes.parity, codes) : find_pairs(costs, probes.parity, codes);
+  for (std::size_t k = 0; k < probes.n; ++k) finish(probes.probe[k], codes[k]);
   probes.n = 0;
+}
+
+void CellSearch::find_points(const LevelCosts& costs, unsigned parity, CellCode* codes) const noexcept {
+  FoundPoints found;
+  classes_[parity].nearest(costs, 0, found);
+  for (std::size_t k = 0; k < kLanes; ++k) codes[k].point[0] = found.index[k];
+}
+
+void CellSearch::find_pairs(const LevelCosts& costs, unsigned parity, CellCode* codes) const noexcept {
+  FoundPoints found[2][2];  // [point of the cell][its class]
+  for (std::size_t p = 0; p < 2; ++p)
+    for (std::size_t c = 0; c < 2; ++c)
+      if (!classes_[c].empty()) classes_[c].nearest(costs, p * 4, found[p][c]);
+  for (std::size_t k = 0; k < kLanes; ++k) {
+    float least = std::numeric_limits<float>::infinity();
+    for (unsigned c = 0; c < 2; ++c) {
+      const unsigned other = c ^ parity;
+      if (classes_[c].empty() || classes_[other].empty()) continue;
+      const float cost = found[0][c].cost[k] + found[1][other].cost[k];
+      if (!(cost < least)) continue;
+      least = cost;
+      codes[k].point[0] = found[0][c].index[k];
+      codes[k].point[1] = found[1][other].index[k];
+    }
+  }
 }
 
 void CellSearch::finish(const Probe& probe, const CellCode& found) const noexcept {

@@ -51,10 +51,12 @@ class CellSearch {
   struct Probe;
   struct Probes;
 
-  void put(const CellQuery& query, std::size_t c, int n_flips, Probes& probes,
-           CellAnswer& answer) const noexcept;
-  void add(std::size_t c, const Probe& probe, std::size_t flipped, Probes& probes) const noexcept;
-  void search(std::size_t c, Probes& probes) const noexcept;
+  [[nodiscard]] bool has_class(std::size_t parity) const noexcept;
+  void put(const CellQuery& query, int n_flips, Probes* probes, CellAnswer& answer) const noexcept;
+  void add(const Probe& probe, std::size_t flipped, Probes& probes) const noexcept;
+  void search(Probes& probes) const noexcept;
+  void find_points(const LevelCosts& costs, unsigned parity, CellCode* codes) const noexcept;
+  void find_pairs(const LevelCosts& costs, unsigned parity, CellCode* codes) const noexcept;
   void finish(const Probe& probe, const CellCode& found) const noexcept;
 
   const VectorGrid& grid_;

@@ -33,12 +33,16 @@ struct Effort {
 // counts.
 constexpr float kOneStart[] = {1.0F};
 constexpr float kTwoStarts[] = {0.85F, 1.15F};
+constexpr float kHighStarts[] = {1.0F, 1.25F};
 constexpr float kThreeStarts[] = {0.8F, 1.0F, 1.2F};
 constexpr float kFourStarts[] = {0.8F, 1.0F, 1.2F, 1.4F};
 constexpr float kTwelveStarts[] = {0.6F,  0.7F,  0.8F, 0.87F, 0.94F, 1.0F,
                                    1.06F, 1.13F, 1.2F, 1.3F,  1.4F,  1.55F};
 
 Effort effort_of(const VectorGrid& grid, const QuantizeOptions& options) noexcept {
+  // Where only the factor is searched, rounds find it; free scales of groups merely give it a start.
+  if (grid.multipliers.size() == 1)
+    return {kOneStart, std::min(1 << options.effort, 8), 0.0F, 2 + options.effort};
   const bool coarse = grid.signs == VectorGrid::Signs::none;
   const bool fine = grid.width == 4;
   switch (std::clamp(options.effort, 0, 3)) {
@@ -46,6 +50,7 @@ Effort effort_of(const VectorGrid& grid, const QuantizeOptions& options) noexcep
       return {fine ? std::span<const float>(kTwoStarts) : kOneStart, 1, 0.0F, 1};
     case 1:
       if (coarse) return {kOneStart, 1, 0.06F, 1};
+      if (grid.shift != 0) return {fine ? std::span<const float>(kHighStarts) : kOneStart, 1, 0.06F, 1};
       return {fine ? std::span<const float>(kFourStarts) : kThreeStarts, 1, 0.06F, 2};
     case 2:
       return {kFourStarts, 2, 0.12F, 3};
@@ -286,8 +291,9 @@ class FactorSearch {
 
   /// As it will be read back, in the units of x_.
   [[nodiscard]] float round_factor(float factor) const noexcept {
-    constexpr float kMax = std::numeric_limits<float>::max();
-    const float wanted = std::min(std::ldexp(factor, exponent_), kMax);
+    // The largest number that a block can hold stays finite.
+    const float reach = grid_.has_factor ? 1.0F : 1.01F * format_.row_scale->reach;
+    const float wanted = std::min(std::ldexp(factor, exponent_), std::numeric_limits<float>::max() / reach);
     std::uint8_t bytes[kMaxBlockBytes] = {};
     const float stored = grid_.has_factor ? grid_.store(wanted, VectorCodes{}, bytes)
                                           : formats::store_row_scale(format_.row_scale->type, wanted, bytes);
