@@ -1,5 +1,8 @@
-// kerf calibrate: what flows into each weight while the model reads texts, as an importance matrix.
+// kerf calibrate: what flows into each weight while the model reads texts.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
 
 #include "kerf/base/file.h"
 #include "kerf/cli/common.h"
@@ -10,8 +13,8 @@ namespace kerf::cli {
 namespace {
 
 struct Request {
-  std::string model, output;
-  std::vector<std::string> texts;
+  std::string model, output, state, part;
+  std::vector<std::string> texts, merged, observers;
   CalibrationOptions options;
 };
 
@@ -24,35 +27,103 @@ Result<std::vector<CalibrationText>> read_texts(const std::vector<std::string>& 
   return texts;
 }
 
-nlohmann::json as_json(const Request& request, const ImportanceMatrix& matrix) {
-  return {{"model", request.model},
-          {"output", request.output},
-          {"texts", matrix.datasets},
-          {"ctx", matrix.chunk_size},
-          {"windows", matrix.n_chunks},
-          {"weights", matrix.weights.size()},
-          {"peak_memory_bytes", peak_memory_bytes()}};
+std::string known_observers() {
+  std::vector<std::string_view> names;
+  for (const ObserverKind* kind : all_observers()) names.push_back(kind->name);
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
-Result<void> calibrate(Invocation& invocation, const Request& request) {
+Result<void> parse_observers(Request& request) {
+  for (const std::string& name : request.observers) {
+    const ObserverKind* kind = find_observer(name);
+    if (kind == nullptr)
+      return fail(ErrorKind::usage, "--observe",
+                  fmt::format("unknown observer «{}»; there are {}", name, known_observers()));
+    if (kind != &observers::second_moment) request.options.observers.push_back(kind);
+  }
+  if (!request.observers.empty() && request.state.empty())
+    return fail(ErrorKind::usage, "--observe", "what they see is written to the file that --state names");
+  return {};
+}
+
+/// «2/4» is the second of four parts.
+Result<void> parse_part(Request& request) {
+  if (request.part.empty()) return {};
+  unsigned long part = 0;
+  unsigned long n_parts = 0;
+  char rest = 0;
+  if (std::sscanf(request.part.c_str(), "%lu/%lu%c", &part, &n_parts, &rest) != 2 || part == 0 ||
+      part > n_parts)
+    return fail(ErrorKind::usage, "--part", fmt::format("«{}» is not K/N with K from 1 to N", request.part));
+  request.options.part = part - 1;
+  request.options.n_parts = n_parts;
+  return {};
+}
+
+Result<CalibrationRun> read_model(Invocation& invocation, const Request& request) {
   KERF_TRY(const auto texts, read_texts(request.texts));
   ThreadPool pool(invocation.common().threads);
   KERF_TRY(const LoadedModel loaded, load_model(request.model, pool));
   KERF_TRY(const auto tokenizer, loaded.source->require_tokenizer());
-  KERF_TRY(const ImportanceMatrix matrix, calibrate_importance(*loaded.model, *tokenizer, texts,
-                                                               request.options, pool, invocation.progress()));
+  return calibrate(*loaded.model, *tokenizer, texts, request.options, pool, invocation.progress());
+}
+
+Result<CalibrationRun> gather(Invocation& invocation, const Request& request) {
+  CalibrationRun run;
+  if (!request.texts.empty()) {
+    KERF_TRY(run, read_model(invocation, request));
+  }
+  for (const std::string& path : request.merged) {
+    KERF_TRY(const Calibration other, Calibration::load(path));
+    KERF_CHECK_OK(run.calibration.merge(other));
+  }
+  return run;
+}
+
+Result<ImportanceMatrix> importance_of(const CalibrationRun& run, const Request& request) {
+  KERF_TRY(ImportanceMatrix matrix, run.calibration.importance_matrix());
+  if (matrix.weights.empty()) return fail(ErrorKind::input, "", "no second moments were observed");
+  matrix.datasets = request.texts;
+  matrix.chunk_size = request.options.ctx;
+  matrix.n_chunks =
+      static_cast<std::uint64_t>(matrix.weights.begin()->second.n_tokens.front()) / matrix.chunk_size;
+  return matrix;
+}
+
+void report(const Invocation& invocation, const Request& request, const ImportanceMatrix& matrix) {
+  if (invocation.common().json) {
+    print_json({{"model", request.model},
+                {"output", request.output},
+                {"state", request.state},
+                {"texts", request.texts},
+                {"ctx", matrix.chunk_size},
+                {"windows", matrix.n_chunks},
+                {"weights", matrix.weights.size()},
+                {"peak_memory_bytes", peak_memory_bytes()}});
+    return;
+  }
+  fmt::print("wrote {}: the inputs of {} weights over {} windows of {} tokens\n", request.output,
+             matrix.weights.size(), matrix.n_chunks, matrix.chunk_size);
+  if (!request.state.empty())
+    fmt::print("wrote {}: what every observer knows, to be merged\n", request.state);
+}
+
+Result<void> run_request(Invocation& invocation, Request& request) {
+  KERF_CHECK_OK(parse_observers(request));
+  KERF_CHECK_OK(parse_part(request));
+  if (request.texts.empty() && request.merged.empty())
+    return fail(ErrorKind::usage, "--text", "name a text to read, or states to --merge");
+  KERF_TRY(const CalibrationRun run, gather(invocation, request));
+  KERF_TRY(const ImportanceMatrix matrix, importance_of(run, request));
+  if (!request.state.empty()) KERF_CHECK_OK(run.calibration.save(request.state));
   KERF_CHECK_OK(write_importance(matrix, request.output));
-  if (invocation.common().json)
-    print_json(as_json(request, matrix));
-  else
-    fmt::print("wrote {}: the inputs of {} weights over {} windows of {} tokens\n", request.output,
-               matrix.weights.size(), matrix.n_chunks, matrix.chunk_size);
+  report(invocation, request, matrix);
   return {};
 }
 
 int run(const std::vector<std::string>& arguments) {
   Invocation invocation(cmd_calibrate,
-                        "kerf calibrate model.gguf calibration.gguf --text wiki.txt code.txt --windows 100");
+                        "kerf calibrate model.gguf importance.gguf --text wiki.txt code.txt --windows 100");
   Request request;
   CLI::App& app = invocation.app();
   app.add_option("model", request.model, "a GGUF file or a Hugging Face folder")->required();
@@ -60,11 +131,17 @@ int run(const std::vector<std::string>& arguments) {
                  "the importance matrix to write, as llama.cpp has it: GGUF, or its older form if the name "
                  "ends in .dat")
       ->required();
-  app.add_option("--text", request.texts, "texts to read; repeatable")->required();
+  app.add_option("--text", request.texts, "texts to read");
   app.add_option("--ctx", request.options.ctx, "window in tokens")->capture_default_str();
   app.add_option("--windows", request.options.n_windows,
                  "read at most so many windows, spread evenly over the texts; 0 is all");
-  return invocation.run(arguments, [&] { return calibrate(invocation, request); });
+  app.add_option("--observe", request.observers,
+                 fmt::format("what to keep besides second moments: {}", known_observers()))
+      ->delimiter(',');
+  app.add_option("--state", request.state, "write the observers themselves to this file");
+  app.add_option("--part", request.part, "K/N: read only the K-th of N parts, to --merge the states later");
+  app.add_option("--merge", request.merged, "states of other parts to join");
+  return invocation.run(arguments, [&] { return run_request(invocation, request); });
 }
 
 }  // namespace

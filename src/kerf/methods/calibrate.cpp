@@ -3,64 +3,60 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 
-#include "kerf/base/bits.h"
 #include "kerf/model/linear.h"
 
 namespace kerf {
 namespace {
 
-/// sums[k] += Σ_t x[t, k]² for columns begin … end − 1 of x [n_tokens, n_columns].
-KERF_CLONES void add_squares(const float* x, std::size_t n_tokens, std::size_t n_columns, std::size_t begin,
-                             std::size_t end, double* sums) noexcept {
-  for (std::size_t t = 0; t < n_tokens; ++t) {
-    const float* row = x + t * n_columns;
-    for (std::size_t k = begin; k < end; ++k) sums[k] += static_cast<double>(row[k]) * row[k];
-  }
-}
-
-class SecondMoments final : public ActivationTap {
+/// Shows the inputs of every weight to its observers.
+class ObserverTap final : public ActivationTap {
  public:
-  explicit SecondMoments(ThreadPool& pool) : pool_(pool) {}
+  ObserverTap(const std::vector<const ObserverKind*>& kinds, Calibration& calibration, ThreadPool& pool)
+      : kinds_(kinds), calibration_(calibration), pool_(pool) {}
 
-  void input(const Linear& layer, const float* x, std::size_t n_tokens) override {
-    Sums& sums = weights_[layer.name];
-    sums.squares.resize(layer.n_cols(), 0.0);
-    sums.n_tokens += n_tokens;
-    // Every column is summed by one thread, token by token.
-    pool_.parallel_for(layer.n_cols(), 64, [&](std::size_t begin, std::size_t end, unsigned) {
-      add_squares(x, n_tokens, layer.n_cols(), begin, end, sums.squares.data());
-    });
+  /// Batches are numbered by the place of their first token in the whole run, whoever reads it.
+  void begin_window(std::uint64_t first_token) {
+    first_token_ = first_token;
+    seen_.clear();
   }
 
-  /// The name of a weight that saw NaN or infinity, or an empty one.
-  [[nodiscard]] std::string broken() const {
-    for (const auto& [weight, sums] : weights_)
-      if (!std::all_of(sums.squares.begin(), sums.squares.end(), [](double s) { return std::isfinite(s); }))
-        return weight;
-    return {};
-  }
-
-  [[nodiscard]] ImportanceMatrix result() const {
-    ImportanceMatrix matrix;
-    for (const auto& [weight, sums] : weights_) {
-      Importance& entry = matrix.weights[weight];
-      entry.n_columns = sums.squares.size();
-      entry.n_tokens = {static_cast<double>(sums.n_tokens)};
-      for (const double square : sums.squares)
-        entry.mean_square.push_back(static_cast<float>(square / static_cast<double>(sums.n_tokens)));
+  void input(std::span<const Linear> layers, const float* x, std::size_t n_tokens) override {
+    std::vector<Job> jobs;
+    for (const Linear& layer : layers) {
+      const ActivationBatch batch{std::span(x, n_tokens * layer.n_cols()), layer.n_cols(),
+                                  first_token_ + seen_[layer.name]};
+      seen_[layer.name] += n_tokens;
+      for (const ObserverKind* kind : kinds_)
+        jobs.push_back({&calibration_.at(layer.name, *kind), batch, &layer.name, {}});
     }
-    return matrix;
+    // An observer is one thread's at a time.
+    pool_.parallel_for(jobs.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t i = begin; i < end; ++i) jobs[i].status = jobs[i].observer->observe(jobs[i].batch);
+    });
+    for (const Job& job : jobs)
+      if (!job.status && status_)
+        status_ = fail(job.status.error().kind, *job.weight, job.status.error().what);
   }
+
+  /// The first error that an observer had.
+  [[nodiscard]] const Result<void>& status() const noexcept { return status_; }
 
  private:
-  struct Sums {
-    std::vector<double> squares;  // [K]
-    std::uint64_t n_tokens = 0;
+  struct Job {
+    Observer* observer;
+    ActivationBatch batch;
+    const std::string* weight;
+    Result<void> status;
   };
+
+  const std::vector<const ObserverKind*>& kinds_;
+  Calibration& calibration_;
   ThreadPool& pool_;
-  std::map<std::string, Sums, std::less<>> weights_;
+  std::uint64_t first_token_ = 0;
+  std::map<std::string, std::uint64_t, std::less<>> seen_;  // tokens of this window, by weight
+  Result<void> status_;
 };
 
 /// Ends the tap's work however the function is left.
@@ -75,74 +71,73 @@ class TapGuard {
   Model& model_;
 };
 
+using Window = std::vector<TokenId>;
+
 /// Whole windows of every text, one after the other: windows do not reach over the end of a text.
-Result<std::vector<std::vector<TokenId>>> cut_windows(const Tokenizer& tokenizer,
-                                                      const std::vector<CalibrationText>& texts,
-                                                      const CalibrationOptions& options) {
-  std::vector<std::vector<TokenId>> windows;
+Result<std::vector<Window>> cut_windows(const Tokenizer& tokenizer, const std::vector<CalibrationText>& texts,
+                                        std::size_t ctx) {
+  std::vector<Window> windows;
   std::size_t n_tokens = 0;
   for (const CalibrationText& text : texts) {
-    const std::vector<TokenId> ids =
-        tokenizer.encode(text.text, {.parse_special = false, .add_special = true});
+    const Window ids = tokenizer.encode(text.text, {.parse_special = false, .add_special = true});
     n_tokens += ids.size();
-    for (std::size_t begin = 0; begin + options.ctx <= ids.size(); begin += options.ctx) {
-      auto& window = windows.emplace_back(ids.begin() + static_cast<std::ptrdiff_t>(begin),
-                                          ids.begin() + static_cast<std::ptrdiff_t>(begin + options.ctx));
+    for (auto begin = ids.begin(); ids.end() - begin >= static_cast<std::ptrdiff_t>(ctx);
+         begin += static_cast<std::ptrdiff_t>(ctx)) {
+      Window& window = windows.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(ctx));
       if (tokenizer.adds_bos()) window[0] = tokenizer.bos();
     }
   }
   if (windows.empty())
     return fail(
         ErrorKind::input, "",
-        fmt::format("the calibration texts have {} tokens, less than one window of {}; give more text or "
-                    "a smaller --ctx",
-                    n_tokens, options.ctx));
+        fmt::format("the calibration texts have {} tokens, less than one window of {}; give more text "
+                    "or a smaller --ctx",
+                    n_tokens, ctx));
   return windows;
 }
 
 /// `n` of the windows, evenly spread.
-std::vector<std::vector<TokenId>> thin_out(std::vector<std::vector<TokenId>> windows, std::size_t n) {
+std::vector<Window> thin_out(std::vector<Window> windows, std::size_t n) {
   if (n == 0 || n >= windows.size()) return windows;
-  std::vector<std::vector<TokenId>> chosen;
+  std::vector<Window> chosen;
   for (std::size_t i = 0; i < n; ++i) chosen.push_back(std::move(windows[i * windows.size() / n]));
   return chosen;
 }
 
-Result<void> check_ctx(const Model& model, std::size_t ctx) {
-  if (ctx >= 4 && ctx <= model.config().context_length) return {};
-  return fail(ErrorKind::usage, "--ctx",
-              fmt::format("{} is not between 4 and the model's context of {} tokens", ctx,
-                          model.config().context_length));
+Result<void> check_options(const Model& model, const CalibrationOptions& options) {
+  const std::size_t most = model.config().context_length;
+  if (options.ctx < 4 || options.ctx > most)
+    return fail(ErrorKind::usage, "--ctx",
+                fmt::format("{} is not between 4 and the model's context of {} tokens", options.ctx, most));
+  if (options.n_parts == 0 || options.part >= options.n_parts)
+    return fail(ErrorKind::usage, "--part", "parts are numbered 1 … n");
+  return {};
 }
 
 }  // namespace
 
-Result<ImportanceMatrix> calibrate_importance(Model& model, const Tokenizer& tokenizer,
-                                              const std::vector<CalibrationText>& texts,
-                                              const CalibrationOptions& options, ThreadPool& pool,
-                                              Progress& progress) {
-  KERF_CHECK_OK(check_ctx(model, options.ctx));
-  KERF_TRY(auto windows, cut_windows(tokenizer, texts, options));
+Result<CalibrationRun> calibrate(Model& model, const Tokenizer& tokenizer,
+                                 const std::vector<CalibrationText>& texts, const CalibrationOptions& options,
+                                 ThreadPool& pool, Progress& progress) {
+  KERF_CHECK_OK(check_options(model, options));
+  KERF_TRY(auto windows, cut_windows(tokenizer, texts, options.ctx));
   windows = thin_out(std::move(windows), options.n_windows);
-  SecondMoments moments(pool);
-  const TapGuard guard(model, moments);
+  CalibrationRun run;
+  ObserverTap tap(options.observers, run.calibration, pool);
+  const TapGuard guard(model, tap);
   const std::unique_ptr<KvCache> cache = model.make_cache(options.ctx);
-  progress.start("calibrating", windows.size(), "windows");
-  for (std::size_t i = 0; i < windows.size(); ++i) {
+  progress.start("calibrating", (windows.size() + options.n_parts - 1 - options.part) / options.n_parts,
+                 "windows");
+  for (std::size_t i = options.part; i < windows.size(); i += options.n_parts) {
     cache->truncate(0);
+    tap.begin_window(i * options.ctx);
     KERF_CHECK_OK(model.forward(windows[i], *cache, 0, nullptr));
-    progress.advance(i + 1, {});
+    KERF_CHECK_OK(tap.status());
+    progress.advance(++run.n_windows, {});
     if (progress.cancelled()) return fail(ErrorKind::cancelled, "", "interrupted; nothing was written");
   }
   progress.finish();
-  if (const std::string weight = moments.broken(); !weight.empty())
-    return fail(ErrorKind::numeric, weight,
-                "an activation that flows into it is not finite; «kerf verify» finds broken weights");
-  ImportanceMatrix matrix = moments.result();
-  for (const CalibrationText& text : texts) matrix.datasets.push_back(text.name);
-  matrix.n_chunks = windows.size();
-  matrix.chunk_size = options.ctx;
-  return matrix;
+  return run;
 }
 
 }  // namespace kerf

@@ -30,19 +30,28 @@ class GoldenTokenizer final : public Tokenizer {
   [[nodiscard]] bool strips_leading_blank() const noexcept override { return false; }
 };
 
-Result<ImportanceMatrix> calibrate(const std::vector<CalibrationText>& texts,
-                                   const CalibrationOptions& options, unsigned n_threads = 1) {
+Result<CalibrationRun> run(const std::vector<CalibrationText>& texts, const CalibrationOptions& options,
+                           unsigned n_threads = 1) {
   ThreadPool pool(n_threads);
   KERF_TRY(std::shared_ptr<const ModelSource> source, ModelSource::open(golden::folder("llama")));
   KERF_TRY(const auto model, Model::load(source, pool));
   SilentProgress progress;
-  return calibrate_importance(*model, GoldenTokenizer(), texts, options, pool, progress);
+  return calibrate(*model, GoldenTokenizer(), texts, options, pool, progress);
 }
 
 const std::vector<CalibrationText> kText = {{"golden", "text"}};
 
+/// Of every observer at every site.
+std::vector<ObserverState> states(const Calibration& calibration) {
+  std::vector<ObserverState> list;
+  for (const auto& [key, observer] : calibration.entries()) list.push_back(observer->state());
+  return list;
+}
+
 TEST(Calibrate, SeesWhatTransformersSees) {
-  const auto matrix = calibrate(kText, {.ctx = golden::tokens("llama").size()});
+  const auto seen = run(kText, {.ctx = golden::tokens("llama").size()});
+  ASSERT_TRUE(seen) << seen.error().message();
+  const auto matrix = seen->calibration.importance_matrix();
   ASSERT_TRUE(matrix) << matrix.error().message();
   std::ifstream file(golden::folder("llama") / "second_moments.json");
   const auto expected = nlohmann::json::parse(file);
@@ -57,28 +66,46 @@ TEST(Calibrate, SeesWhatTransformersSees) {
   }
 }
 
+CalibrationOptions every_observer(std::size_t ctx) {
+  const auto kinds = all_observers();
+  return {.observers = {kinds.begin(), kinds.end()}, .ctx = ctx};
+}
+
 TEST(Calibrate, ThreadsChangeNothing) {
-  const auto one = calibrate(kText, {.ctx = 16}, 1);
-  const auto three = calibrate(kText, {.ctx = 16}, 3);
+  const auto one = run(kText, every_observer(16), 1);
+  const auto three = run(kText, every_observer(16), 3);
   ASSERT_TRUE(one && three);
-  for (const auto& [weight, entry] : one->weights)
-    EXPECT_EQ(entry.mean_square, three->find(weight)->mean_square) << weight;
+  EXPECT_EQ(states(one->calibration), states(three->calibration));
+}
+
+TEST(Calibrate, PartsMakeTheWhole) {
+  const auto whole = run(kText, every_observer(16));
+  CalibrationOptions options = every_observer(16);
+  options.n_parts = 3;
+  options.part = 2;
+  auto parts = run(kText, options);
+  for (const std::size_t part : {0, 1}) {
+    options.part = part;
+    const auto more = run(kText, options);
+    ASSERT_TRUE(more && parts);
+    ASSERT_TRUE(parts->calibration.merge(more->calibration));
+  }
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(states(parts->calibration), states(whole->calibration));
 }
 
 TEST(Calibrate, CountsWindowsOfEachText) {
-  const auto all = calibrate({{"a", "x"}, {"b", "x"}}, {.ctx = 20});
-  ASSERT_TRUE(all);
-  EXPECT_EQ(all->n_chunks, 6U) << "72 tokens hold three windows of 20";
-  EXPECT_EQ(all->datasets, (std::vector<std::string>{"a", "b"}));
-  const auto some = calibrate({{"a", "x"}, {"b", "x"}}, {.ctx = 20, .n_windows = 2});
-  ASSERT_TRUE(some);
-  EXPECT_EQ(some->n_chunks, 2U);
+  EXPECT_EQ(run({{"a", "x"}, {"b", "x"}}, {.ctx = 20})->n_windows, 6U)
+      << "72 tokens hold three windows of 20";
+  EXPECT_EQ(run({{"a", "x"}, {"b", "x"}}, {.ctx = 20, .n_windows = 2})->n_windows, 2U);
+  EXPECT_EQ(run({{"a", "x"}, {"b", "x"}}, {.ctx = 20, .part = 1, .n_parts = 4})->n_windows, 2U);
 }
 
 TEST(Calibrate, RefusesWhatItCannotRead) {
-  EXPECT_EQ(calibrate({{"empty", ""}}, {.ctx = 16}).error().kind, ErrorKind::input);
-  EXPECT_EQ(calibrate(kText, {.ctx = 2}).error().kind, ErrorKind::usage);
-  EXPECT_EQ(calibrate(kText, {.ctx = 100000}).error().kind, ErrorKind::usage);
+  EXPECT_EQ(run({{"empty", ""}}, {.ctx = 16}).error().kind, ErrorKind::input);
+  EXPECT_EQ(run(kText, {.ctx = 2}).error().kind, ErrorKind::usage);
+  EXPECT_EQ(run(kText, {.ctx = 100000}).error().kind, ErrorKind::usage);
+  EXPECT_EQ(run(kText, {.ctx = 16, .part = 3, .n_parts = 3}).error().kind, ErrorKind::usage);
 }
 
 }  // namespace

@@ -145,8 +145,7 @@ void Transformer::add_to_residual(std::size_t n_tokens) {
 /// linear_stack() under the eyes of the tap.
 void Transformer::project(std::span<const Linear> layers, const float* x, std::size_t n_tokens, float* y,
                           std::size_t y_stride) {
-  if (tap_ != nullptr)
-    for (const Linear& layer : layers) tap_->input(layer, x, n_tokens);
+  if (tap_ != nullptr) tap_->input(layers, x, n_tokens);
   linear_stack(layers, x, n_tokens, y, y_stride, pool_);
 }
 
@@ -201,7 +200,7 @@ void Transformer::mlp_block(const LayerWeights& layer, std::size_t n_tokens) {
 
 void Transformer::show_head_inputs(std::size_t n_tokens) {
   normalize_rows(weights_.output_norm, buffers_.residual.data(), n_tokens, buffers_.normed.data(), pool_);
-  tap_->input(weights_.output, buffers_.normed.data(), n_tokens);
+  tap_->input({&weights_.output, 1}, buffers_.normed.data(), n_tokens);
 }
 
 /// Logits of n_tokens of the batch from first_token on, to logits [n_tokens, V].

@@ -21,8 +21,8 @@ struct Linear;
 class ActivationTap {
  public:
   virtual ~ActivationTap() = default;
-  /// Before layer.weight is multiplied with x [n_tokens, K]; layers that read the same x are told one by one.
-  virtual void input(const Linear& layer, const float* x, std::size_t n_tokens) = 0;
+  /// Before the weights of layers that read the same input are multiplied with x [n_tokens, K].
+  virtual void input(std::span<const Linear> layers, const float* x, std::size_t n_tokens) = 0;
 };
 
 class Model {
