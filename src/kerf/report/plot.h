@@ -6,15 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "kerf/report/marks.h"
 #include "kerf/report/svg.h"
 
 namespace kerf::report {
-
-enum class Shape { circle, square, diamond, triangle, triangle_down, cross, plus, ring, dot };
-/// Those that tell series apart; a dot is small and faint, for what is only the background of the others.
-inline constexpr int kShapes = 8;
-
-enum class Stroke { solid, dashed, dotted };
 
 /// Where the SVG goes: a file needs its own style sheet, a page has one for all its charts.
 enum class Surface { file, page };

@@ -1,25 +1,14 @@
-// The study: samples are what they are said to be, no format beats the bound, figures that are known come
-// out, and bad input is told in a sentence.
+// The study: no format beats the bound, figures that are known come out, and bad input is told in a sentence.
 #include "kerf/study/study.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
-#include <limits>
 #include <numbers>
+#include <stdexcept>
 
-#include "kerf/base/rng.h"
 #include "kerf/quantizers/quantizer.h"
-#include "kerf/report/svg.h"
-#include "kerf/report/xml_for_tests.h"
-#include "kerf/study/page.h"
+#include "kerf/study/study_for_tests.h"
 #include "kerf/study/text.h"
 
 namespace kerf::study {
@@ -27,154 +16,10 @@ namespace {
 
 constexpr double kPi = std::numbers::pi;
 
-/// A file that goes away with the test.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& ending)
-      : path_(std::filesystem::temp_directory_path() /
-              ("kerf_study_" + std::to_string(::getpid()) + "_" + std::to_string(counter_++) + ending)) {}
-  ~TemporaryFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  static inline int counter_ = 0;
-  std::filesystem::path path_;
-};
-
-/// A safetensors file of one F32 matrix «w» [R, K] and one vector «norm».
-void write_model(const std::filesystem::path& path, const std::vector<float>& w, std::size_t rows,
-                 std::size_t cols) {
-  const std::string header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[" + std::to_string(rows) + "," +
-                             std::to_string(cols) + "],\"data_offsets\":[0," + std::to_string(4 * w.size()) +
-                             "]},\"norm\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[" +
-                             std::to_string(4 * w.size()) + "," + std::to_string(4 * w.size() + 4) + "]}}";
-  const std::uint64_t length = header.size();
-  std::ofstream out(path, std::ios::binary);
-  out.write(reinterpret_cast<const char*>(&length), sizeof length);
-  out << header;
-  out.write(reinterpret_cast<const char*>(w.data()), static_cast<std::streamsize>(4 * w.size()));
-  const float one = 1;
-  out.write(reinterpret_cast<const char*>(&one), sizeof one);
-}
-
-std::vector<float> gaussian(std::size_t n, std::uint64_t seed) {
-  Rng rng(seed);
-  std::vector<float> out(n);
-  for (float& x : out) x = static_cast<float>(rng.normal());
-  return out;
-}
-
-Distribution distribution(std::string_view name, double nu = Distribution::kDefaultNu) {
-  return Distribution::make(name, nu).value();
-}
-
-StudyOptions options_of(const std::vector<std::string_view>& sources,
-                        const std::vector<std::string>& formats = {}) {
-  StudyOptions out;
-  for (const std::string_view source : sources) out.distributions.push_back(distribution(source));
-  out.candidates = find_candidates(formats, 1).value();
-  out.speed = false;
-  return out;
-}
-
-StudyReport study(StudyOptions options, unsigned n_threads = 2) {
-  ThreadPool pool(n_threads);
-  SilentProgress progress;
-  return run_study(std::move(options), pool, progress).value();
-}
-
-Error error_of(StudyOptions options) {
-  ThreadPool pool(2);
-  SilentProgress progress;
-  const auto result = run_study(std::move(options), pool, progress);
-  return result ? Error{ErrorKind::cancelled, "no error", ""} : result.error();
-}
-
 const Score& score_of(const StudyReport& report, std::size_t source, std::string_view name) {
   for (std::size_t i = 0; i < report.candidates().size(); ++i)
     if (report.candidates()[i]->name() == name) return report.sources[source].scores[i];
   throw std::out_of_range(std::string(name));
-}
-
-TEST(Distribution, SamplesHaveTheMomentsOfTheirName) {
-  struct Case {
-    const char* name;
-    double nu;
-    double kurtosis, tolerance;
-  };
-  for (const Case& c : {Case{"gaussian", 5, 3, 0.05}, Case{"laplace", 5, 6, 0.3},
-                        Case{"uniform", 5, 1.8, 0.01}, Case{"student-t", 12, 3.75, 0.15}}) {
-    std::vector<float> x(1 << 20);
-    for (std::size_t row = 0; row < 256; ++row)
-      distribution(c.name, c.nu).fill(7, row, x.data() + row * 4096, 4096);
-    double sum = 0, square = 0, fourth = 0;
-    for (const float v : x) {
-      sum += v;
-      square += static_cast<double>(v) * v;
-      fourth += std::pow(static_cast<double>(v), 4);
-    }
-    const auto n = static_cast<double>(x.size());
-    EXPECT_NEAR(sum / n, 0, 0.005) << c.name;
-    EXPECT_NEAR(square / n, 1, 0.01) << c.name;
-    EXPECT_NEAR(fourth / n, c.kurtosis, c.tolerance) << c.name;
-  }
-}
-
-TEST(Distribution, RowsSeedsAndSourcesDiffer) {
-  float a[8], b[8];
-  distribution("gaussian").fill(1, 0, a, 8);
-  distribution("gaussian").fill(1, 0, b, 8);
-  EXPECT_EQ(std::memcmp(a, b, sizeof a), 0);
-  distribution("gaussian").fill(1, 1, b, 8);
-  EXPECT_NE(a[0], b[0]);
-  distribution("gaussian").fill(2, 0, b, 8);
-  EXPECT_NE(a[0], b[0]);
-}
-
-/// −∫ f ln f by the trapezium rule, far into the tails.
-double entropy_by_quadrature(const std::function<double(double)>& density, double limit) {
-  double sum = 0;
-  const double step = limit / 400000;
-  for (double x = -limit; x <= limit; x += step)
-    if (const double f = density(x); f > 0) sum -= f * std::log(f) * step;
-  return sum;
-}
-
-TEST(Distribution, EntropiesAndBounds) {
-  EXPECT_NEAR(distribution("gaussian").entropy(), 0.5 * std::log(2 * kPi * std::numbers::e), 1e-12);
-  const double b = std::sqrt(0.5);
-  EXPECT_NEAR(distribution("laplace").entropy(),
-              entropy_by_quadrature([&](double x) { return std::exp(-std::fabs(x) / b) / (2 * b); }, 40),
-              1e-4);
-  for (const double nu : {2.5, 5.0, 30.0}) {
-    const double scale = std::sqrt((nu - 2) / nu);
-    const auto density = [&](double x) {
-      const double t = x / scale;
-      return std::tgamma((nu + 1) / 2) / (std::sqrt(nu * kPi) * std::tgamma(nu / 2)) *
-             std::pow(1 + t * t / nu, -(nu + 1) / 2) / scale;
-    };
-    EXPECT_NEAR(distribution("student-t", nu).entropy(), entropy_by_quadrature(density, nu < 3 ? 4000 : 400),
-                2e-3);
-  }
-  EXPECT_NEAR(distribution("gaussian").bound_db(1), 6.0206, 1e-4);
-  EXPECT_NEAR(distribution("gaussian").bound_db(2), 10 * std::log10(16.0), 1e-9) << "D(2) = 1/16";
-  // Of all sources of one variance the Gaussian is the hardest; a uniform one gains 10 log₁₀(πe/6).
-  EXPECT_NEAR(distribution("uniform").bound_db(0), 10 * std::log10(kPi * std::numbers::e / 6), 1e-9);
-  for (const std::string_view name : Distribution::names())
-    EXPECT_GE(distribution(name).bound_db(0), 0) << name;
-}
-
-TEST(Distribution, BadNames) {
-  const auto unknown = Distribution::make("cauchy");
-  ASSERT_FALSE(unknown);
-  EXPECT_EQ(unknown.error().kind, ErrorKind::usage);
-  EXPECT_EQ(unknown.error().message(),
-            "--source: there is no distribution «cauchy»; there are gaussian, laplace, uniform, student-t");
-  for (const double nu : {2.0, -1.0, 1e9, std::nan("")})
-    EXPECT_FALSE(Distribution::make("student-t", nu)) << nu;
 }
 
 TEST(Candidates, ByNameInAnyCase) {
@@ -410,69 +255,6 @@ TEST(Study, BadInput) {
   options = options_of({"gaussian"}, {"Q4_0"});
   options.row_length = 33;
   EXPECT_EQ(error_of(options).kind, ErrorKind::usage);
-}
-
-TEST(Guide, ShowsWhatTheProgramPrints) {
-  std::vector<std::string> formats;
-  for (const char* name :
-       {"Q1_0", "TQ1_0", "IQ2_XXS", "Q2_K", "IQ3_XXS", "Q3_K", "IQ4_XS", "nf4:4/64", "Q4_0", "MXFP4", "Q4_K",
-        "Q5_K", "Q6_K", "absmax:8/row", "Q8_0", "BF16", "F16", "F32"})
-    formats.emplace_back(name);
-  const std::string table = study_text(study(options_of({"gaussian"}, formats)), Selection::all);
-  std::ifstream in(KERF_SOURCE_DIR "/docs/study.md");
-  const std::string guide((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  EXPECT_NE(guide.find("<!-- gaussian -->\n```\n" + table + "```\n<!-- end -->"), std::string::npos)
-      << "the table in docs/study.md should be\n"
-      << table;
-}
-
-TEST(Guide, TheBoundsAreThoseOfTheCode) {
-  std::ifstream in(KERF_SOURCE_DIR "/docs/study.md");
-  const std::string guide((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  for (const std::string_view name : {"laplace", "uniform", "student-t"}) {
-    char entropy[16], gain[32];
-    std::snprintf(entropy, sizeof entropy, "%.4f", distribution(name).entropy());
-    std::snprintf(gain, sizeof gain, "6.02 R + %.2f", distribution(name).bound_db(0));
-    EXPECT_NE(guide.find(entropy), std::string::npos) << name << " " << entropy;
-    EXPECT_NE(guide.find(gain), std::string::npos) << name << " " << gain;
-  }
-}
-
-/// The page as an XML document: it is written so that a strict reader takes it too.
-std::string document(const std::string& page) {
-  constexpr std::string_view kProlog = "<!DOCTYPE html>\n";
-  return page.starts_with(kProlog) ? page.substr(kProlog.size()) : "no prolog";
-}
-
-TEST(Page, IsWellFormedSelfContainedAndComplete) {
-  const TemporaryFile file("<b>&.safetensors");
-  write_model(file.path(), gaussian(64 * 96, 6), 64, 96);
-  StudyOptions options = options_of(Distribution::names());
-  options.n_rows = 4;
-  options.model = file.path();
-  const StudyReport report = study(std::move(options));
-  const std::string page = study_page(report, "0 <test>");
-  EXPECT_EQ(report::xml_defect(document(page)), "");
-  for (const auto& candidate : report.candidates())
-    EXPECT_NE(page.find(report::escape(candidate->name())), std::string::npos) << candidate->name();
-  EXPECT_EQ(page.find("<b>&"), std::string::npos) << "the name of the file is text, not markup";
-  EXPECT_EQ(page.find("<script"), std::string::npos);
-  std::string rest = page;
-  const std::string name = "\"http://www.w3.org/2000/svg\"";
-  for (std::size_t at = rest.find(name); at != std::string::npos; at = rest.find(name))
-    rest.erase(at, name.size());
-  for (const char* way_out : {"http", "src=", "url(", "@import", "<link", "<image", "<iframe"})
-    EXPECT_EQ(rest.find(way_out), std::string::npos) << way_out;
-  EXPECT_EQ(page.find("nan"), std::string::npos);
-}
-
-TEST(Page, OfOneDistributionAndOfNothingThatFits) {
-  EXPECT_EQ(report::xml_defect(document(study_page(study(options_of({"uniform"}, {"Q4_0"})), "0"))), "");
-  const TemporaryFile file(".safetensors");
-  write_model(file.path(), std::vector<float>(4 * 33), 4, 33);  // zeros, in rows that no block divides
-  StudyOptions options = options_of({}, {"Q4_0", "F32"});
-  options.model = file.path();
-  EXPECT_EQ(report::xml_defect(document(study_page(study(std::move(options)), "0"))), "");
 }
 
 TEST(Study, OverflowIsNamedNotHidden) {
