@@ -130,7 +130,7 @@ void explain_overflow(const NumberRequest& request, const NumberReport& report, 
       (rounding == RoundingMode::nearest_even || rounding == RoundingMode::nearest_away)) {
     const int last_place = largest.floor_log2() - format.mantissa_bits;
     const ExactNumber half_step = ExactNumber::dyadic(true, 1, last_place - 1);
-    const bool tie_stays = format.mantissa_bits > 0 && (highest_bits(format) & 1U) == 0;
+    const bool tie_stays = rounding == RoundingMode::nearest_even && (highest_bits(format) & 1U) == 0;
     line += fmt::format(", {} {}{} overflows", tie_stays ? "what is beyond" : "everything from",
                         brief(largest - half_step), tie_stays ? "" : " on");
   }

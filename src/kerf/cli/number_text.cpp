@@ -69,7 +69,8 @@ std::string layout_text(const ScalarFormat& format) {
   if (format.kind == ScalarFormat::Kind::power_of_two)
     return fmt::format("{} bits: exponent (bias {})", format.bits, format.bias);
   if (format.fraction_bits == 0) return fmt::format("{} bit{}", format.bits, format.bits == 1 ? "" : "s");
-  return fmt::format("{} bits: code / {}", format.bits, power_of_two(format.fraction_bits));
+  return fmt::format("{} bit{}: code / {}", format.bits, format.bits == 1 ? "" : "s",
+                     power_of_two(format.fraction_bits));
 }
 
 /// «2⁻¹⁴ = 0.00006103515625», «2⁻¹²⁶ ≈ 1.17549435e-38».

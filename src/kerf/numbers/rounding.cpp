@@ -90,10 +90,15 @@ Encoded encode_power_of_two(const ScalarFormat& format, const ExactNumber& x, co
   const bool rounded_up = !exact && up;
   exponent += rounded_up ? 1 : 0;
   const int biased = exponent + format.bias;
-  if (biased < 0) return {.bits = 0, .fate = Fate::saturated};
-  if (biased > static_cast<int>(highest_bits(format)))
-    return overflowed(format, false, stops_at_largest(options.rounding, false) ? Overflow::saturate : policy);
-  return {.bits = static_cast<std::uint64_t>(biased), .rounded_up = rounded_up};
+  Encoded out;
+  if (biased < 0)
+    out = {.bits = 0, .fate = Fate::saturated};
+  else if (biased > static_cast<int>(highest_bits(format)))
+    out = overflowed(format, false, stops_at_largest(options.rounding, false) ? Overflow::saturate : policy);
+  else
+    out.bits = static_cast<std::uint64_t>(biased);
+  out.rounded_up = rounded_up;
+  return out;
 }
 
 /// One bit keeps the sign; what lies between −1 and 1 has no nearer level when it is 0, which counts as

@@ -364,6 +364,8 @@ TEST(E8m0, RoundsTheLogarithmExactly) {
   for (const char* x : {"0", "-3", "1e-300", "-inf"}) EXPECT_EQ(bits_of("e8m0", x), 0U) << x;
   EXPECT_EQ(bits_of("e8m0", "1e300"), 254U);
   EXPECT_EQ(bits_of("e8m0", "1e300", {.overflow = Overflow::infinity}), 255U);
+  for (const char* x : {"0x1.8p0", "0x1.8p127", "0x1.8p-140"})
+    EXPECT_TRUE(encode(format_named("e8m0"), number(x)).rounded_up) << x;
 }
 
 // --- against numpy and ml_dtypes (tools/golden_numbers.py) -------------------------------------------
