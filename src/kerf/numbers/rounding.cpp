@@ -81,8 +81,7 @@ Encoded encode_power_of_two(const ScalarFormat& format, const ExactNumber& x, co
   int exponent = x.floor_log2();
   const ExactNumber unit = x.scaled(-exponent);  // in [1, 2)
   const bool exact = unit.numerator == unit.denominator;
-  const auto beyond_sqrt2 = compare(unit * unit, ExactNumber::dyadic(false, 2, 0)) > 0;
-  bool up = beyond_sqrt2;
+  bool up = compare(unit * unit, ExactNumber::dyadic(false, 2, 0)) > 0;
   if (options.rounding == RoundingMode::ceil) up = true;
   if (options.rounding == RoundingMode::floor || options.rounding == RoundingMode::toward_zero) up = false;
   if (options.rounding == RoundingMode::stochastic)  // with the probability that keeps the mean: unit − 1
