@@ -133,6 +133,21 @@ TEST(Rounding, StochasticCodesDependOnTheirPlaceOnly) {
   EXPECT_EQ(n_different, 16U);
 }
 
+TEST(Rounding, GroupsDoNotShareTheirLuck) {
+  std::vector<double> x(256, 0.5);
+  for (std::size_t i = 0; i < x.size(); i += 32) x[i] = 7;  // the scale is 1 in every group and in all of it
+  MappingOptions options = bits(4);
+  options.rounding = Rounding::stochastic;
+  ThreadPool pool(1);
+  SilentProgress silent;
+  const auto whole = map_tensor(mappings::absmax, x, {}, 1, {}, options, pool, silent);
+  const auto groups =
+      map_tensor(mappings::absmax, x, {}, 1, {Granularity::Kind::group, 32}, options, pool, silent);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    EXPECT_EQ(groups->groups[i / 32].codes[i % 32], whole->groups[0].codes[i]);
+  EXPECT_NE(groups->groups[0].codes, groups->groups[1].codes);
+}
+
 // --- uniform -------------------------------------------------------------------------------------
 
 TEST(Absmax, OneWeightOfAGroup) {
@@ -339,6 +354,37 @@ TEST(WeightedMse, FollowsTheWeights) {
   EXPECT_LT(small.value_of(small.codes[4]), 0.3);
   const MappedGroup large = mapped(mappings::weighted_mse, x, bits(3), {1e-9, 1e-9, 1e-9, 1e-9, 1});
   EXPECT_NEAR(large.value_of(large.codes[4]), 4.0, 1e-3);
+}
+
+/// Σ w (x − x̂)².
+double weighted_cost(const MappedGroup& group, const std::vector<double>& x, const std::vector<double>& w) {
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) sum += w[i] * std::pow(x[i] - group.value_of(group.codes[i]), 2);
+  return sum;
+}
+
+// Whole weights are repetitions: the parameters must be those of the numbers repeated.
+TEST(Importance, IsTheSameAsRepetition) {
+  Rng rng(21);
+  for (int trial = 0; trial < 20; ++trial) {
+    std::vector<double> x(24);
+    std::vector<double> w(24);
+    std::vector<double> repeated;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x[i] = rng.normal();
+      w[i] = static_cast<double>(1 + rng.below(5));
+      repeated.insert(repeated.end(), static_cast<std::size_t>(w[i]), x[i]);
+    }
+    for (const Mapping* mapping :
+         {&mappings::descent, &mappings::kmeans, &mappings::ternary, &mappings::binary, &mappings::lloyd}) {
+      const MappedGroup by_weight = mapped(*mapping, x, {}, w);
+      const MappedGroup by_count = mapped(*mapping, repeated);
+      // Sums in another order may end in another, equally good minimum of the search.
+      EXPECT_NEAR(weighted_cost(by_weight, x, w),
+                  mse_of(by_count, repeated) * static_cast<double>(repeated.size()), 1e-9)
+          << mapping->name;
+    }
+  }
 }
 
 TEST(Percentile, IsTheSmallestNumberThatHoldsTheShare) {
