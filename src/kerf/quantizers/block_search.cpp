@@ -54,16 +54,24 @@ CoarseFactors coarse_factors(float scale_ratio, int effort) noexcept {
   }
 }
 
+/// Others hardly search without importance and long with it, where they heed it at all. And there is more to
+/// find: one number may matter a million times as much as the rest, and the steps of its block must suit it.
+bool importance_deserves_more(const Grid& grid, float scale_ratio) noexcept {
+  const std::size_t n_levels = grid.levels.size();
+  return scale_ratio == 1.0F && n_levels <= 64 && (n_levels > 8 || grid.n_groups > 1);
+}
+
 }  // namespace
 
 BlockSearch::BlockSearch(const Format& format, int effort, bool weighted) noexcept
     : format_(format),
       grid_(*format.grid),
-      effort_(std::clamp(effort, 0, kMostEffort)),
+      scale_ratio_(scale_ratio(format)),
+      effort_(std::clamp(effort + (weighted && importance_deserves_more(grid_, scale_ratio_) ? 1 : 0), 0,
+                         kMostEffort)),
       plan_(grid_, effort_, weighted),
       group_size_(format.block_size / grid_.n_groups),
-      blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)),
-      scale_ratio_(scale_ratio(format)) {}
+      blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)) {}
 
 // Numbers of panel p; where groups are missing, of a copy with zeros in their place.
 const float* BlockSearch::eight_groups(const float* x, std::size_t p, float* padded) const noexcept {

@@ -76,11 +76,11 @@ class BlockSearch {
 
   const Format& format_;
   const Grid& grid_;
+  float scale_ratio_;  ///< between neighbouring scales where they are coarse, else 1
   int effort_;
   SearchPlan plan_;
   std::size_t group_size_;
   std::size_t blocks_at_once_;
-  float scale_ratio_;  ///< between neighbouring scales where they are coarse, else 1
   std::size_t n_blocks_ = 0;
   std::size_t n_groups_ = 0;   ///< of all blocks at hand
   bool natural_units_ = true;  ///< every unit is 1

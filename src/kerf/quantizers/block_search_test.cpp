@@ -120,6 +120,22 @@ TEST(BlockSearch, MoreEffortLeavesLessError) {
     }
 }
 
+// As in layers with massive activations: what is left of that column decides, and it depends on the steps
+// that the groups of its block share.
+TEST(BlockSearch, OneColumnMayMatterAMillionTimesAsMuch) {
+  Golden golden = read_golden();
+  golden.importance.assign(Golden::kColumns, 1.0F);
+  golden.importance[37] = 1e6F;
+  for (const Format* format : formats_with_grid()) {
+    if (format->grid->n_groups == 1 || format->name == "NVFP4") continue;  // nothing is shared
+    const double heeded = error_of(*format, golden.x, golden.importance, true, {});
+    const double ignored = error_of(*format, golden.x, golden.importance, false, {});
+    // As if that column cost next to nothing; eight levels cannot suit it and the others as well.
+    EXPECT_LT(heeded, (format->name == "Q3_K" ? 4.5 : 1.3) * ignored)
+        << format->name << " " << heeded / ignored;
+  }
+}
+
 TEST(BlockSearch, EffortBeyondTheScaleIsTheNearestOnIt) {
   const Golden golden = read_golden();
   const auto error = [&](int effort) {

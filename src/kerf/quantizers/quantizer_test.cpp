@@ -219,7 +219,8 @@ AssertionResult importance_counts(const Format& format, const Quantize& quantize
 
   for (float& w : importance) w = 0.0F;
   const Row all_zero = decoded(format, bytes_of(format, x, importance.data(), quantize));
-  if (squared_error(x, all_zero) > 1.0001 * squared_error(x, plain))
+  // Much the same: with importance more is tried.
+  if (squared_error(x, all_zero) > 1.001 * squared_error(x, plain))
     return AssertionFailure() << "importance of zero everywhere is not the same as none";
   return AssertionSuccess();
 }
@@ -315,7 +316,7 @@ TEST(QuantizeRowBytes, AreTheSameOnEveryMachine) {
   const std::pair<const Format*, std::uint64_t> pins[] = {
       {&formats::q4_0, 0xD2EA6A64330A7CABULL},   {&formats::q4_1, 0x833667BD62380E70ULL},
       {&formats::q5_0, 0x5B2E60A464227741ULL},   {&formats::q8_0, 0xAAF462D1FD838EBAULL},
-      {&formats::iq4_nl, 0x6C2C034C73F8382EULL}, {&formats::mxfp4, 0xEED57F9DE9222DD4ULL},
+      {&formats::iq4_nl, 0xDE5105F8476516F6ULL}, {&formats::mxfp4, 0xEED57F9DE9222DD4ULL},
       {&formats::nvfp4, 0x6C9E81B7E31E2363ULL},  {&formats::tq2_0, 0xAEDC1F6D9F7A8550ULL},
   };
   const Row x = exact_row(11);

@@ -82,12 +82,11 @@ TEST_P(RowScaled, MoreEffortIsNotWorse) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, RowScaled, testing::ValuesIn(row_scaled_formats()),
-                         [](const auto& info) {
-                           std::string name(info.param->name);
-                           std::replace(name.begin(), name.end(), '.', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Every, RowScaled, testing::ValuesIn(row_scaled_formats()), [](const auto& info) {
+  std::string name(info.param->name);
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace kerf

@@ -7,10 +7,6 @@
 namespace kerf {
 
 Starts::Starts(const Grid& grid, const Levels& levels, int effort, bool weighted) noexcept {
-  // One group of 4 or 5 bits: where others do search, with importance, they search long.
-  const auto n_levels = grid.levels.size();
-  if (weighted && grid.n_groups == 1 && grid.uniform && n_levels > 8 && n_levels <= 32)
-    effort = std::min(effort + 1, kMostEffort);
   if (grid.has_offset)
     plan_ranges(grid, effort, weighted);
   else
