@@ -40,12 +40,12 @@ constexpr float kTwelveStarts[] = {0.6F,  0.7F,  0.8F, 0.87F, 0.94F, 1.0F,
                                    1.06F, 1.13F, 1.2F, 1.3F,  1.4F,  1.55F};
 
 Effort effort_of(const VectorGrid& grid, const QuantizeOptions& options) noexcept {
+  const int effort = std::clamp(options.effort, 0, 3);
   // Where only the factor is searched, rounds find it; free scales of groups merely give it a start.
-  if (grid.multipliers.size() == 1)
-    return {kOneStart, std::min(1 << options.effort, 8), 0.0F, 2 + options.effort};
+  if (grid.multipliers.size() == 1) return {kOneStart, 1 << effort, 0.0F, 2 + effort};
   const bool coarse = grid.signs == VectorGrid::Signs::none;
   const bool fine = grid.width == 4;
-  switch (std::clamp(options.effort, 0, 3)) {
+  switch (effort) {
     case 0:
       return {fine ? std::span<const float>(kTwoStarts) : kOneStart, 1, 0.0F, 1};
     case 1:

@@ -163,9 +163,10 @@ INSTANTIATE_TEST_SUITE_P(Every, VectorFormat, testing::ValuesIn(vector_formats()
 // Pinned: the loops are compiled for several instruction sets, and each must write these bytes.
 TEST(VectorBytes, AreTheSameOnEveryMachine) {
   const std::pair<const Format*, std::uint64_t> pins[] = {
-      {&formats::iq2_xs, 0xA33669BF9D563724ULL},  {&formats::iq2_s, 0x133B4E586BF63D9AULL},
-      {&formats::iq3_xxs, 0x18266B5A0E6155CEULL}, {&formats::iq1_s, 0x7EE715760BE9AC7CULL},
-      {&formats::iq1_m, 0x8662334C7ED24777ULL},
+      {&formats::iq2_xs, 0xA33669BF9D563724ULL},    {&formats::iq2_s, 0x133B4E586BF63D9AULL},
+      {&formats::iq3_xxs, 0x18266B5A0E6155CEULL},   {&formats::iq1_s, 0x7EE715760BE9AC7CULL},
+      {&formats::iq1_m, 0x8662334C7ED24777ULL},     {find_format("K2"), 0xEDB1A77041E2A15AULL},
+      {find_format("K2.5"), 0x17D0B65C499E7C00ULL}, {find_format("K3"), 0xE833BBEAB9C99494ULL},
   };
   const Row x = exact_row(11);
   Row importance = exact_row(12);
@@ -245,6 +246,34 @@ TEST_P(VectorGrids, NearestIsNearest) {
       EXPECT_EQ(std::popcount(exact[q].code.negative) % 2, 0);
     }
   }
+}
+
+/// The codebook of QuIP#, in whose units a coordinate of the grid is 1/4. The example's first seven numbers
+/// have the signs of x; the last one pays for the even sum.
+TEST(E8P, ExampleAndErrorOnNormalNumbers) {
+  const VectorGrid& grid = *find_format("K2")->row_scale->inner->vectors;
+  const CellSearch& search = CellSearch::of(grid);
+  const float w[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const float x[8] = {.9F, -.4F, 1.6F, .1F, -1.1F, .3F, .7F, -.2F};
+  const float expected[8] = {.75F, -.25F, 1.75F, -.25F, -1.25F, .75F, .75F, -.25F};
+  const CellQuery queries[2] = {{x, w, 0.25F, false}, {x, w, 0.25F, true}};
+  CellAnswer answers[2];
+  search.nearest(queries, 8, answers);
+  const CellAnswer& best = answers[answers[1].error < answers[0].error];
+  EXPECT_NEAR(best.error, 0.42, 1e-6);
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(0.25F * best.value[i], expected[i]) << i;
+
+  // Numbers of root mean square 1.03 leave .0910 of their power.
+  const Row row = normal_row(15, 80000);
+  Row scaled(row.size());
+  for (std::size_t i = 0; i < row.size(); ++i) scaled[i] = 1.03F * row[i];
+  double error = 0;
+  for (std::size_t i = 0; i < scaled.size(); i += 8) {
+    const CellQuery both[2] = {{&scaled[i], w, 0.25F, false}, {&scaled[i], w, 0.25F, true}};
+    search.nearest(both, 8, answers);
+    error += std::min(answers[0].error, answers[1].error);
+  }
+  EXPECT_NEAR(error / static_cast<double>(scaled.size()) / (1.03 * 1.03), 0.0910, 0.0012);
 }
 
 std::vector<const Format*> distinct_grids() {
