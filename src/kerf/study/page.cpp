@@ -45,7 +45,7 @@ std::size_t best_within(const SourceScores& source, double bits) {
   std::size_t best = source.scores.size();
   for (std::size_t i = 0; i < source.scores.size(); ++i) {
     const Score& score = source.scores[i];
-    if (score.n_fitting < source.n_matrices || score.exact() || score.bits > bits) continue;
+    if (score.n_fitting < source.n_matrices || score.exact() || score.bits > bits + kHeaderBits) continue;
     if (best == source.scores.size() || score.sqnr_db > source.scores[best].sqnr_db) best = i;
   }
   return best;
@@ -56,7 +56,7 @@ std::size_t best_within(const TensorStudy& tensor, double bits) {
   std::size_t best = tensor.losses.size();
   for (std::size_t i = 0; i < tensor.losses.size(); ++i) {
     const Loss& loss = tensor.losses[i];
-    if (!loss.fits() || loss.bits_per_weight() > bits) continue;
+    if (!loss.fits() || loss.bits_per_weight() > bits + kHeaderBits) continue;
     if (best == tensor.losses.size() || loss.relative_error() < tensor.losses[best].relative_error())
       best = i;
   }

@@ -274,7 +274,7 @@ bool outdone(const SourceScores& source, const Candidates& candidates, std::size
 }  // namespace
 
 double bit_class(double bits) noexcept {
-  return std::ceil(2 * bits - 1e-6) / 2;
+  return std::ceil(2 * (bits - kHeaderBits) - 1e-6) / 2;
 }
 
 void judge(SourceScores& source, const Candidates& candidates) {

@@ -157,7 +157,8 @@ TEST(Study, OnlyWhatNothingSmallerOutdoesIsBest) {
   EXPECT_TRUE(source.scores[2].leads) << "the best mapping of its class";
   EXPECT_EQ(bit_class(4.5), 4.5);
   EXPECT_EQ(bit_class(4.0625), 4.5);
-  EXPECT_EQ(bit_class(4.5001), 5.0);
+  EXPECT_EQ(bit_class(4.53), 4.5);
+  EXPECT_EQ(bit_class(4.5625), 5.0);
 }
 
 TEST(Study, TheSameForAnyNumberOfThreads) {
