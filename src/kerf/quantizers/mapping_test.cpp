@@ -6,9 +6,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "kerf/quantizers/kl_threshold.h"
-#include "kerf/quantizers/kmeans1d.h"
-#include "kerf/quantizers/normal.h"
+#include "kerf/base/rng.h"
+#include "kerf/quantizers/gaussian_for_tests.h"
 
 namespace kerf {
 namespace {
@@ -57,59 +56,6 @@ void expect_values(const MappedGroup& group, const std::vector<double>& expected
     EXPECT_NEAR(group.value_of(group.codes[i]), expected[i], tolerance) << "number " << i;
 }
 
-/// n numbers at the middles of n equally likely slices of N(0, 1).
-std::vector<double> normal_slices(std::size_t n) {
-  std::vector<double> x(n);
-  for (std::size_t i = 0; i < n; ++i)
-    x[i] = normal_quantile((static_cast<double>(i) + 0.5) / static_cast<double>(n));
-  return x;
-}
-
-// --- rounding ------------------------------------------------------------------------------------
-
-TEST(Rounding, TiesGoWhereTheRuleSays) {
-  const std::vector<double> v{0.5, 1.5, 2.5, -0.5, -1.5, -2.5};
-  const auto all = [&](Rounding rounding) {
-    std::vector<double> out;
-    for (const double t : v) out.push_back(round_by(rounding, t));
-    return out;
-  };
-  EXPECT_EQ(all(Rounding::nearest_even), (std::vector<double>{0, 2, 2, 0, -2, -2}));
-  EXPECT_EQ(all(Rounding::nearest_away), (std::vector<double>{1, 2, 3, -1, -2, -3}));
-  EXPECT_EQ(all(Rounding::nearest_up), (std::vector<double>{1, 2, 3, 0, -1, -2}));
-  EXPECT_EQ(all(Rounding::floor), (std::vector<double>{0, 1, 2, -1, -2, -3}));
-  EXPECT_EQ(round_by(Rounding::nearest_up, 0.49999999999999994), 0);
-}
-
-TEST(Rounding, NamesReadBack) {
-  for (const char* name : {"nearest-even", "nearest-away", "nearest-up", "stochastic", "floor"})
-    EXPECT_EQ(name_of(find_rounding(name).value()), name);
-  EXPECT_FALSE(find_rounding("nearest"));
-}
-
-TEST(Rounding, LuckIsTheNthNumberOfTheSeed) {
-  for (const std::uint64_t seed : {0ULL, 7ULL, ~0ULL}) {
-    Rng rng(seed);
-    for (std::uint64_t i = 0; i < 100; ++i) EXPECT_EQ(uniform_at(seed, i), rng.uniform());
-  }
-}
-
-TEST(Rounding, StochasticIsRightOnAverage) {
-  constexpr int kDraws = 100000;
-  double sum = 0;
-  double squares = 0;
-  for (std::uint64_t i = 0; i < kDraws; ++i) {
-    const double r = round_by(Rounding::stochastic, 2.3, uniform_at(42, i));
-    ASSERT_TRUE(r == 2 || r == 3);
-    sum += r;
-    squares += r * r;
-  }
-  const double mean = sum / kDraws;
-  const double sigma = std::sqrt(0.21 / kDraws);
-  EXPECT_NEAR(mean, 2.3, 4 * sigma);
-  EXPECT_NEAR(squares / kDraws - mean * mean, 0.21, 0.005);
-}
-
 TEST(Rounding, StochasticCodesDependOnTheirPlaceOnly) {
   Rng rng(3);
   std::vector<double> x(512);
@@ -147,8 +93,6 @@ TEST(Rounding, GroupsDoNotShareTheirLuck) {
     EXPECT_EQ(groups->groups[i / 32].codes[i % 32], whole->groups[0].codes[i]);
   EXPECT_NE(groups->groups[0].codes, groups->groups[1].codes);
 }
-
-// --- uniform -------------------------------------------------------------------------------------
 
 TEST(Absmax, OneWeightOfAGroup) {
   const MappedGroup group = mapped(mappings::absmax, {3.2, 0.1});
@@ -264,8 +208,6 @@ TEST(MinMax, ParametersAreRoundedBeforeCodesAreChosen) {
   EXPECT_EQ(numbers_of(*group), (std::vector<int>{127, -127}));
 }
 
-// --- clipping --------------------------------------------------------------------------------------
-
 struct GaussianOptimum {
   int bits;
   double mid_rise_step, mid_rise_mse;
@@ -277,26 +219,6 @@ const GaussianOptimum kGaussianOptima[] = {
     {4, 0.33520, 0.0115429, 2.4739, 0.0128894},   {5, 0.18814, 0.00349521, 2.8987, 0.00369322},
     {6, 0.10406, 0.00104005, 3.2701, 0.00106929}, {8, 0.03076, 8.7686e-5, 3.9205, 8.8308e-5},
 };
-
-/// ∫ (x − a)² φ(x) dx from b to c.
-double squared_error_between(double a, double b, double c) {
-  const auto phi = [](double x) { return std::exp(-0.5 * x * x) / std::sqrt(2 * M_PI); };
-  const auto x_phi = [&](double x) { return std::isinf(x) ? 0.0 : x * phi(x); };
-  const double mass = 0.5 * (std::erfc(b / M_SQRT2) - std::erfc(c / M_SQRT2));
-  const double second = mass + x_phi(b) - x_phi(c);
-  return second - 2 * a * (phi(b) - phi(c)) + a * a * mass;
-}
-
-/// Mean squared error of N(0, 1) on ascending levels, exact up to rounding.
-double gaussian_mse(const std::vector<double>& level) {
-  double sum = 0;
-  for (std::size_t i = 0; i < level.size(); ++i) {
-    const double from = i == 0 ? -INFINITY : 0.5 * (level[i - 1] + level[i]);
-    const double to = i + 1 == level.size() ? INFINITY : 0.5 * (level[i] + level[i + 1]);
-    sum += squared_error_between(level[i], from, to);
-  }
-  return sum;
-}
 
 std::vector<double> uniform(std::size_t n, double step) {
   std::vector<double> level(n);
@@ -411,181 +333,10 @@ TEST(Percentile, OfMostlyZerosFallsBackOnTheMaximum) {
   EXPECT_NEAR(group.value_of(group.codes[7]), 2.0, 1e-9);
 }
 
-// --- entropy -----------------------------------------------------------------------------------------
-
-TEST(KlThreshold, SixteenBins) {
-  const std::vector<std::uint64_t> counts{40, 30, 20, 12, 8, 5, 3, 2, 1, 1, 0, 0, 0, 0, 0, 1};
-  const double expected[] = {.084194, .058893, .042838, .039178, .024815, .038144, .039614,
-                             .110753, .110752, .151351, .151350, .158349, .091634};
-  for (std::size_t i = 4; i <= 16; ++i) EXPECT_NEAR(kl_divergence(counts, 4, i), expected[i - 4], 5e-7) << i;
-  EXPECT_EQ(kl_best_bins(counts, 4), 8U);
-}
-
-TEST(KlThreshold, HalfANormalDistribution) {
-  std::vector<std::uint64_t> counts(2048);
-  for (std::size_t k = 0; k < counts.size(); ++k) {
-    const double z = static_cast<double>(k) / 200;
-    counts[k] = static_cast<std::uint64_t>(1e6 * std::exp(-0.5 * z * z));
-  }
-  counts[2047] += 50;
-  EXPECT_EQ(kl_best_bins(counts, 128), 953U);
-  EXPECT_NEAR(kl_divergence(counts, 128, 953), 6.21476e-5, 5e-11);
-  EXPECT_NEAR(kl_divergence(counts, 128, 512), .0345963, 5e-8);
-  EXPECT_NEAR(kl_divergence(counts, 128, 2048), 2.65032e-4, 5e-10);
-}
-
-TEST(KlThreshold, NothingToChooseFrom) {
-  EXPECT_FALSE(kl_best_bins(std::vector<std::uint64_t>(16, 0), 4));
-  EXPECT_FALSE(kl_best_bins(std::vector<std::uint64_t>(3, 5), 4));
-}
-
-// --- levels of any distance -----------------------------------------------------------------------------
-
-const std::vector<double> kEight{-1, -.9, -.2, 0, .1, .7, .8, 1.5};
-
-void expect_clusters(const Clusters& clusters, double cost, const std::vector<double>& centre) {
-  EXPECT_NEAR(clusters.cost, cost, 5e-8);
-  ASSERT_EQ(clusters.centre.size(), centre.size());
-  for (std::size_t i = 0; i < centre.size(); ++i) EXPECT_NEAR(clusters.centre[i], centre[i], 5e-8);
-}
-
-TEST(Kmeans, EightNumbers) {
-  expect_clusters(kmeans_exact(kEight, {}, 2), 1.44, {-.4, 1});
-  expect_clusters(kmeans_exact(kEight, {}, 3), .4316667, {-.95, -.0333333, 1});
-  expect_clusters(kmeans_exact(kEight, {}, 4), .0566667, {-.95, -.0333333, .75, 1.5});
-  const std::vector<double> weights{1, 1, 1, 1, 1, 1, 1, 10};
-  expect_clusters(kmeans_exact(kEight, weights, 2), 2.0025, {-.4, 1.375});
-  expect_clusters(kmeans_exact(kEight, weights, 3), .793, {-.95, .28, 1.5});
-}
-
-TEST(Kmeans, FewerNumbersThanCentres) {
-  expect_clusters(kmeans_exact(std::vector<double>{2, 2, 1}, {}, 8), 0, {1, 2});
-  expect_clusters(kmeans_lloyd(std::vector<double>{5}, {}, 3), 0, {5});
-}
-
-/// Every way to cut n sorted numbers into k runs.
-double cost_by_trying(const std::vector<double>& x, const std::vector<double>& w, std::size_t first,
-                      std::size_t k) {
-  if (k == 0) return first == x.size() ? 0.0 : INFINITY;
-  double best = first == x.size() ? 0.0 : INFINITY;
-  for (std::size_t end = first + 1; end <= x.size(); ++end) {
-    double sum_w = 0;
-    double sum_wx = 0;
-    for (std::size_t i = first; i < end; ++i) {
-      sum_w += w[i];
-      sum_wx += w[i] * x[i];
-    }
-    double cost = 0;
-    for (std::size_t i = first; i < end; ++i)
-      cost += w[i] * (x[i] - sum_wx / sum_w) * (x[i] - sum_wx / sum_w);
-    best = std::min(best, cost + cost_by_trying(x, w, end, k - 1));
-  }
-  return best;
-}
-
-TEST(Kmeans, IsTheOptimumOfAllCuts) {
-  Rng rng(11);
-  for (int trial = 0; trial < 40; ++trial) {
-    const std::size_t n = 2 + rng.below(11);
-    std::vector<double> x(n);
-    std::vector<double> w(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      x[i] = 1000 + rng.normal();  // far from zero: a test of cancellation
-      w[i] = 0.1 + rng.uniform();
-    }
-    std::sort(x.begin(), x.end());
-    for (std::size_t k = 1; k <= 4; ++k) {
-      const double optimum = cost_by_trying(x, w, 0, k);
-      EXPECT_NEAR(kmeans_exact(x, w, k).cost, optimum, 1e-9);
-      EXPECT_GE(kmeans_lloyd(x, w, k).cost, optimum - 1e-9);
-    }
-  }
-}
-
-TEST(Kmeans, OfMillionsMergesNeighboursFirst) {
-  const std::vector<double> x = normal_slices((std::size_t{1} << 20) + 5);
-  const Clusters clusters = kmeans_exact(x, {}, 4);
-  EXPECT_NEAR(clusters.cost / static_cast<double>(x.size()), .1174818, 1e-5);
-}
-
-TEST(NormalLevels, AreMaxsOptima) {
-  const struct {
-    std::size_t n;
-    double mse;
-    std::vector<double> positive;
-  } expected[] = {
-      {2, .3633802, {.7978846}},
-      {3, .190174, {1.2240064}},
-      {4, .1174818, {.45278, 1.5104176}},
-      {8, .0345478, {.2450942, .7560053, 1.3439093, 2.1519457}},
-      {16, .0095010, {.128395, .3880483, .6567591, .9423405, 1.2562312, 1.6180464, 2.0690172, 2.7325896}},
-      {32, .00250467, {}},
-  };
-  for (const auto& [n, mse, positive] : expected) {
-    const std::vector<double> level = normal_levels(n);
-    EXPECT_NEAR(gaussian_mse(level), mse, 1e-7) << n;
-    for (std::size_t i = 0; i < positive.size(); ++i) {
-      EXPECT_NEAR(level[n - positive.size() + i], positive[i], 5e-6) << n;
-      EXPECT_EQ(level[positive.size() - 1 - i], -level[n - positive.size() + i]);
-    }
-  }
-  EXPECT_LT(gaussian_mse(normal_levels(256)), gaussian_mse(normal_levels(255)));
-}
-
-TEST(NormalLevels, KmeansOfAFineSampleFindsThem) {
-  const std::vector<double> x = normal_slices(100000);
-  for (const std::size_t n : {2, 4, 8, 16}) {
-    const Clusters clusters = kmeans_exact(x, {}, n);
-    EXPECT_NEAR(clusters.cost / 1e5 / gaussian_mse(normal_levels(n)), 1, 2e-3);
-  }
-}
-
-TEST(NormalQuantile, KnownValues) {
-  EXPECT_NEAR(normal_quantile(0.975), 1.959963984540054, 1e-15);
-  EXPECT_NEAR(normal_quantile(0.9677083), 1.84813096, 5e-9);
-  EXPECT_NEAR(normal_quantile(1e-300), -37.0471, 1e-4);
-  EXPECT_EQ(normal_quantile(0.25), -normal_quantile(0.75));
-}
-
-TEST(Nf4, LevelsAreThoseOfBitsandbytes) {
-  const float expected[] = {-1.0F,
-                            -0.6961928009986877F,
-                            -0.5250730514526367F,
-                            -0.39491748809814453F,
-                            -0.28444138169288635F,
-                            -0.18477343022823334F,
-                            -0.09105003625154495F,
-                            0.0F,
-                            0.07958029955625534F,
-                            0.16093020141124725F,
-                            0.24611230194568634F,
-                            0.33791524171829224F,
-                            0.44070982933044434F,
-                            0.5626170039176941F,
-                            0.7229568362236023F,
-                            1.0F};
-  const double thresholds[] = {-.8480964, -.6106330, -.4599953, -.3396794, -.2346074,
-                               -.1379117, -.0455250, .0397902,  .1202553,  .2035212,
-                               .2920137,  .3893125,  .5016634,  .6427868,  .8614784};
-  const std::vector<double> level = normal_float_levels(4);
-  ASSERT_EQ(level.size(), 16U);
-  for (std::size_t i = 0; i < 16; ++i) EXPECT_EQ(static_cast<float>(level[i]), expected[i]) << i;
-  for (std::size_t i = 0; i < 15; ++i)
-    EXPECT_NEAR(0.5 * (level[i] + level[i + 1]), thresholds[i], 1.3e-7) << i;
-}
-
 TEST(Nf4, EightNumbers) {
   const MappedGroup group = mapped(mappings::nf4, {.1, -.3, .05, .9, -.9, .45, -.02, 0});
   EXPECT_EQ(numbers_of(group), (std::vector<int>{8, 4, 8, 15, 0, 12, 7, 7}));
   expect_values(group, {.0716223, -.2559972, .0716223, .9, -.9, .3966388, 0, 0}, 5.1e-8);
-}
-
-TEST(Nf3, HasAZeroBothEndsAndOneMoreAbove) {
-  const std::vector<double> level = normal_float_levels(3);
-  ASSERT_EQ(level.size(), 8U);
-  EXPECT_EQ(level[0], -1);
-  EXPECT_EQ(level[3], 0);
-  EXPECT_EQ(level[7], 1);
 }
 
 TEST(Log2, TwoRulesForTheSwitch) {
