@@ -132,7 +132,7 @@ std::string sqnr_chart(const StudyReport& report, const SourceScores& source, Sc
   frame.x = bits_axis(source);
   Range sqnr;
   for (const Score& score : source.scores)
-    if (in_chart(score)) sqnr.add(score.sqnr_db);
+    if (in_chart(score) && score.leads) sqnr.add(score.sqnr_db);
   const auto bound = [&](double bits) { return source.bound_at_0 + gaussian_bound_db(bits); };
   frame.y = Axis::linear("SQNR, dB", std::min(0.0, sqnr.lo), std::max(sqnr.hi, bound(frame.x.hi())) + 1);
   const Axis x = frame.x;
@@ -155,7 +155,7 @@ std::string distance_chart(const StudyReport& report, const SourceScores& source
   frame.x = bits_axis(source);
   Range distance;
   for (const Score& score : source.scores)
-    if (in_chart(score)) distance.add(score.to_bound_db);
+    if (in_chart(score) && score.leads) distance.add(score.to_bound_db);
   frame.y = Axis::linear("dB, lower is better", std::min(0.0, distance.lo), distance.hi + 0.5);
   Plot plot(std::move(frame));
   add_points(plot, report, source, screen, [](const Score& score) { return score.to_bound_db; });
