@@ -64,13 +64,6 @@ double uniform_cost(const Numbers& numbers, double power, double scale, double o
   return sum;
 }
 
-double cost_of(const Numbers& numbers, double power, const MappedGroup& group) noexcept {
-  double sum = 0;
-  for (std::size_t i = 0; i < numbers.x.size(); ++i)
-    sum += numbers.weight(i) * power_of(numbers.x[i] - group.value_of(group.codes[i]), power);
-  return sum;
-}
-
 NumberRange search_range(NumberRange whole, bool symmetric, FunctionRef<double(NumberRange)> cost) {
   PatternSearch search(symmetric, cost);
   for (int k = 0; k < 80; ++k) {

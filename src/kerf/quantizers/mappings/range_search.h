@@ -10,9 +10,6 @@ namespace kerf::mapping_grid {
 [[nodiscard]] double uniform_cost(const Numbers& numbers, double power, double scale, double offset,
                                   double zero, double top) noexcept;
 
-/// Σ w |x − x̂|^p of a group whose codes are chosen.
-[[nodiscard]] double cost_of(const Numbers& numbers, double power, const MappedGroup& group) noexcept;
-
 /// The range with the smallest cost among p · whole for p = 1, 0.99 … 0.21, the candidates of GPTQ and BRECQ,
 /// and what a pattern search (Hooke and Jeeves 1961) finds from there: each end moves in and out by steps
 /// that are halved when nothing improves, down to a 2^-16th of the range. With `symmetric` low = −high.
