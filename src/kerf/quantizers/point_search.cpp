@@ -10,6 +10,7 @@ namespace kerf {
 namespace {
 
 constexpr float kHuge = std::numeric_limits<float>::max() / 64;
+constexpr std::size_t kWorthSkipping = 10;  // points in a list
 
 /// sums[a · kSecond + b] = first[a] + second[b]
 template <std::size_t kFirst, std::size_t kSecond>
@@ -120,24 +121,29 @@ KERF_INLINE void PointSearch::search(const LevelCosts& costs, std::size_t first,
     best = smaller(cost, best);
   };
 
-  // The lists of the cheapest first halves give bounds that rule out most of the others.
   const std::size_t n_lists = lists_.size() - 1;
-  Eight least = first_cost[lists_[0].first_half];
-  Eight cheapest = Eight::zero();
-  for (std::size_t l = 1; l < n_lists; ++l) {
-    const Eight cost = first_cost[lists_[l].first_half];
-    cheapest = where_greater(least, cost, Eight::load(lists_[l].number), cheapest);
-    least = smaller(cost, least);
-  }
   Lanes chosen;
-  cheapest.store(chosen);
-  for (std::size_t k = 0; k < kLanes; ++k) {
-    const auto l = static_cast<std::size_t>(chosen[k]);
-    if (k == 0 || chosen[k] != chosen[k - 1]) scan(lists_[l], lists_[l + 1].begin);
+  // Of short lists, asking whether to skip one costs more than going through it.
+  if (index_.size() < kWorthSkipping * n_lists) {
+    for (std::size_t l = 0; l < n_lists; ++l) scan(lists_[l], lists_[l + 1].begin);
+  } else {
+    // The lists of the cheapest first halves give bounds that rule out most of the others.
+    Eight least = first_cost[lists_[0].first_half];
+    Eight cheapest = Eight::zero();
+    for (std::size_t l = 1; l < n_lists; ++l) {
+      const Eight cost = first_cost[lists_[l].first_half];
+      cheapest = where_greater(least, cost, Eight::load(lists_[l].number), cheapest);
+      least = smaller(cost, least);
+    }
+    cheapest.store(chosen);
+    for (std::size_t k = 0; k < kLanes; ++k) {
+      const auto l = static_cast<std::size_t>(chosen[k]);
+      if (k == 0 || chosen[k] != chosen[k - 1]) scan(lists_[l], lists_[l + 1].begin);
+    }
+    for (std::size_t l = 0; l < n_lists; ++l)
+      if (any_less(first_cost[lists_[l].first_half] + cheapest_second, best))
+        scan(lists_[l], lists_[l + 1].begin);
   }
-  for (std::size_t l = 0; l < n_lists; ++l)
-    if (any_less(first_cost[lists_[l].first_half] + cheapest_second, best))
-      scan(lists_[l], lists_[l + 1].begin);
 
   best.store(found.cost);
   best_list.store(chosen);
