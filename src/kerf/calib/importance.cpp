@@ -177,21 +177,25 @@ Result<void> write_legacy(const ImportanceMatrix& matrix, const std::filesystem:
 
 }  // namespace
 
-Result<ImportanceMatrix> read_importance(const std::filesystem::path& path) {
-  KERF_TRY(const auto file, MappedFile::open(path));
+Result<ImportanceMatrix> parse_importance(Bytes bytes, const std::string& where) {
   Result<ImportanceMatrix> out;
-  if (looks_like_gguf(file->bytes())) {
-    KERF_TRY(const Container container, parse_gguf(file->bytes(), path.string()));
+  if (looks_like_gguf(bytes)) {
+    KERF_TRY(const Container container, parse_gguf(bytes, where));
     out = from_gguf(container);
   } else {
-    out = from_legacy(file->bytes(), path.string());
+    out = from_legacy(bytes, where);
   }
   if (!out) return out;
-  if (out->weights.empty()) return fail(ErrorKind::input, path.string(), "holds no weight's importance");
+  if (out->weights.empty()) return fail(ErrorKind::input, where, "holds no weight's importance");
   for (const auto& [weight, entry] : out->weights)
     if (const std::string reason = complaint(entry.mean_square); !reason.empty())
-      return tl::unexpected<Error>(about(path.string(), weight, reason));
+      return tl::unexpected<Error>(about(where, weight, reason));
   return out;
+}
+
+Result<ImportanceMatrix> read_importance(const std::filesystem::path& path) {
+  KERF_TRY(const auto file, MappedFile::open(path));
+  return parse_importance(file->bytes(), path.string());
 }
 
 Result<void> write_importance(const ImportanceMatrix& matrix, const std::filesystem::path& path) {

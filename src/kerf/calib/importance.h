@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "kerf/base/file.h"
 #include "kerf/base/result.h"
 
 namespace kerf {
@@ -47,6 +48,9 @@ struct ImportanceMatrix {
 /// Reads either form, told apart by content. Errors: not_found, io, input (not an importance matrix, NaN,
 /// negative values, lengths that do not fit the file).
 Result<ImportanceMatrix> read_importance(const std::filesystem::path& path);
+
+/// The same from memory; `where` names the source in errors.
+Result<ImportanceMatrix> parse_importance(Bytes bytes, const std::string& where);
 
 /// Writes the legacy form if the name ends in .dat, else the GGUF form; the file appears when it is whole.
 Result<void> write_importance(const ImportanceMatrix& matrix, const std::filesystem::path& path);
