@@ -43,6 +43,8 @@ struct Grid {
   /// Reads parameters and codes back. decode() equals the equation above on what this returns, rounded to
   /// binary32 in the order that the format's definition prescribes.
   void (*load)(const std::uint8_t* block, float* scale, float* offset, std::uint8_t* codes) noexcept;
+  /// Offsets are stored as integers z, offset = −scale·z, so that they move in steps of a scale.
+  bool zero_point = false;
 };
 
 /// One scale in front of the blocks of each row: x̂ = row scale · (what `inner` decodes the blocks to). So a
@@ -91,6 +93,8 @@ struct Format {
   const VectorGrid* vectors = nullptr;
   /// As defect(), of the header of a row. nullptr: every bit pattern is sound.
   const char* (*header_defect)(const std::uint8_t* header) noexcept = nullptr;
+  /// Formats that differ in numbers only share a line in tables, under this name; empty: alone.
+  std::string_view family = {};
 
   /// Nominal: of a long row.
   [[nodiscard]] constexpr double bits_per_weight() const noexcept { return 8.0 * block_bytes / block_size; }

@@ -57,9 +57,11 @@ const char* row_scale_defect(const std::uint8_t* header) noexcept {
   return std::isfinite(largest) ? nullptr : "row scale is NaN or infinite";
 }
 
-/// `inner` with a scale per row, of rows of any length.
-template <const Format& inner, const RowScale& rule>
-constexpr Format row_scaled(std::string_view name, std::string_view summary) noexcept {
+/// `inner` with a scale per row, of rows of any length. `widest` is the rule with a reach that no block goes
+/// beyond, where that of `rule` is one that only unusual ones do.
+template <const Format& inner, const RowScale& rule, const RowScale& widest = rule>
+constexpr Format row_scaled(std::string_view name, std::string_view summary,
+                            std::string_view family = {}) noexcept {
   return {.name = name,
           .gguf_type = kNoGgufType,
           .block_size = inner.block_size,
@@ -72,7 +74,8 @@ constexpr Format row_scaled(std::string_view name, std::string_view summary) noe
           .header_bytes = bytes_of(rule.type),
           .any_length = true,
           .row_scale = &rule,
-          .header_defect = row_scale_defect<rule>};
+          .header_defect = row_scale_defect<widest>,
+          .family = family};
 }
 
 }  // namespace kerf::formats

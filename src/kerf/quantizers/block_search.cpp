@@ -30,7 +30,9 @@ float scale_ratio(const Format& format) noexcept {
     format.grid->store_parameters(scale, offset, block);
     return scale[0] == value;
   };
-  if (format.grid->uniform || keeps(1.0625F)) return 1.0F;
+  const bool searched_otherwise =
+      format.grid->has_offset || (format.grid->uniform && format.grid->n_groups > 1);
+  if (searched_otherwise || keeps(1.0625F)) return 1.0F;
   return keeps(1.125F) ? 1.09F : 2.0F;
 }
 
@@ -42,8 +44,9 @@ struct CoarseFactors {
 
 // Every step that is worth a thought, from leaving the highest levels unused to clipping a third of the range
 // and more. The exact fit is among them, unless scales are powers of two: then there is one on either side.
-CoarseFactors coarse_factors(float scale_ratio, int effort) noexcept {
+CoarseFactors coarse_factors(float scale_ratio, int effort, std::size_t n_levels) noexcept {
   if (scale_ratio == 2.0F) return {.widest = 1.6F, .ratio = 2.0F, .n = effort < 2 ? 2 : 3};
+  if (n_levels == 2) return {.widest = 1.0F, .ratio = 1.09F, .n = 22};  // signs: the mean magnitude is best
   switch (effort) {
     case 0:
       return {.widest = 1.09F * 1.09F * 1.09F * 1.09F, .ratio = 1.09F * 1.09F, .n = 6};
@@ -179,7 +182,9 @@ void BlockSearch::measure(Choice& choice) const noexcept {
     std::copy_n(choice.scale + p * kLanes, kLanes, scale);
     std::copy_n(choice.offset + p * kLanes, kLanes, offset);
     grid_errors(panels_[p], plan_.levels(), scale, offset, error, choice.sums[p]);
-    std::copy_n(error, kLanes, choice.error + p * kLanes);
+    // 0 · ∞ of hopeless parameters must not look like something that nothing can better.
+    for (std::size_t k = 0; k < kLanes; ++k)
+      choice.error[p * kLanes + k] = std::isnan(error[k]) ? std::numeric_limits<float>::infinity() : error[k];
   }
 }
 
@@ -220,27 +225,34 @@ void BlockSearch::refit_offsets(Choice& choice) const noexcept {
   }
 }
 
-// Scales with few bits, each for one group only.
+// Scales with few bits, each for one group only. Where the levels reach farther on one side, either sign may
+// suit the numbers.
 void BlockSearch::search_coarse_scales(Choice& best, std::uint8_t* blocks) noexcept {
+  const Levels& levels = plan_.levels();
+  const float reach = std::max(-levels.lo(), levels.hi());
+  const bool both_signs = grid_.scale_sign == Grid::Sign::any && !levels.symmetric();
+  const CoarseFactors factors = coarse_factors(scale_ratio_, effort_, grid_.levels.size());
   float scale[kMaxLanes];
-  const CoarseFactors factors = coarse_factors(scale_ratio_, effort_);
   for (std::size_t p = 0; p < n_panels(); ++p)
     for (std::size_t k = 0; k < kLanes; ++k)
       scale[p * kLanes + k] =
-          std::max(panels_[p].largest[k], -panels_[p].smallest[k]) * (factors.widest / plan_.levels().hi());
+          std::max(panels_[p].largest[k], -panels_[p].smallest[k]) * (factors.widest / reach);
   for (int i = 0; i < factors.n; ++i) {
-    Choice trial;
-    for (std::size_t k = 0; k < kMaxLanes; ++k) {
-      trial.scale[k] = scale[k];
-      trial.offset[k] = 0.0F;
-      scale[k] /= factors.ratio;
+    for (const float sign : {1.0F, -1.0F}) {
+      if (sign < 0.0F && !both_signs) break;
+      Choice trial;
+      for (std::size_t k = 0; k < kMaxLanes; ++k) {
+        trial.scale[k] = sign * scale[k];
+        trial.offset[k] = 0.0F;
+      }
+      store(trial, blocks);
+      measure(trial);
+      if (i == 0 && sign > 0.0F)
+        best = trial;
+      else
+        keep_better_groups(best, trial);
     }
-    store(trial, blocks);
-    measure(trial);
-    if (i == 0)
-      best = trial;
-    else
-      keep_better_groups(best, trial);
+    for (float& each : scale) each /= factors.ratio;
   }
   store(best, blocks);
 }
@@ -287,7 +299,12 @@ void BlockSearch::choose_parameters(const float* x, const float* importance, std
     return;
   }
   fit(choice);
-  if (grid_.n_groups == 1) return store_fitted(choice, blocks);
+  if (grid_.n_groups == 1) {
+    store_fitted(choice, blocks);
+    // Those of GGUF are raced against other programs, and do without.
+    if (grid_.has_offset && !format_.in_gguf()) polish_offsets(choice, blocks);
+    return;
+  }
   const Choice fitted = choice;
   store_fitted(choice, blocks);
   search_lattice(fitted, choice, blocks);

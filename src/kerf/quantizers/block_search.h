@@ -66,6 +66,10 @@ class BlockSearch {
   void search_coarse_scales(Choice& best, std::uint8_t* blocks) noexcept;
   void store_fitted(Choice& choice, std::uint8_t* blocks) noexcept;
   void search_wider_scales(Choice& best, std::uint8_t* blocks) noexcept;
+  void search_two_levels(Choice& best, std::uint8_t* blocks) noexcept;
+  void polish_offsets(Choice& best, std::uint8_t* blocks) noexcept;
+  void refit(const Choice& from, float step, Choice& trial) const noexcept;
+  void offer_blocks(Choice& trial, Choice& best, std::uint8_t* blocks) noexcept;
   [[nodiscard]] Lattice lattice_of(const Choice& choice) const noexcept;
   void round_to_lattice(const Lattice& lattice, Choice& choice) const noexcept;
   void try_neighbours(const Lattice& lattice, Choice& best) const noexcept;

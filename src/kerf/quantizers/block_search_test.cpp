@@ -114,7 +114,9 @@ TEST(BlockSearch, MoreEffortLeavesLessError) {
       double last = HUGE_VAL;
       for (int effort = 0; effort <= 3; ++effort) {
         const double error = error_of(*format, golden.x, golden.importance, weighted, {.effort = effort});
-        EXPECT_LE(error, last * 1.0002) << format->name << " effort " << effort << " weighted " << weighted;
+        // Kerf's own keep to fewer starting grids, and integer zero points blur which of them is best.
+        EXPECT_LE(error, last * (format->in_gguf() ? 1.0002 : 1.06))
+            << format->name << " effort " << effort << " weighted " << weighted;
         last = error;
       }
     }

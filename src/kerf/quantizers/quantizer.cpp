@@ -5,6 +5,7 @@
 
 #include "kerf/base/check.h"
 #include "kerf/quantizers/block_search.h"
+#include "kerf/quantizers/codebook_search.h"
 #include "kerf/quantizers/row_scale_search.h"
 #include "kerf/quantizers/vector_search.h"
 
@@ -47,6 +48,8 @@ void quantize_row(const Format& format, const float* x, const float* importance,
     search_vectors(format, x, importance, dst, n, options);
   else if (format.row_scale != nullptr)
     search_row_scale(format, x, importance, dst, n, options);
+  else if (format.codebook != nullptr)
+    search_codebook(format, x, importance, dst, n, options);
   else if (n % format.block_size != 0)
     quantize_with_tail(format, x, importance, dst, n, options);
   else if (format.encode_plain != nullptr)

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "kerf/base/rng.h"
@@ -99,19 +100,52 @@ Row naive(const Format& format, const Row& x) {
 
 // --- checks ------------------------------------------------------------------------------------
 
+/// The least squared error on N(0,1) of these levels under one scale (and offset, where the format has one)
+/// for all numbers: by integration over 2400 steps and 400 scales.
+double best_fixed_grid(const Grid& grid) {
+  constexpr double kStep = 0.005;
+  const auto nearest = [&](double t) {
+    const auto above = std::lower_bound(grid.levels.begin(), grid.levels.end(), t);
+    if (above == grid.levels.begin()) return static_cast<double>(*above);
+    if (above == grid.levels.end()) return static_cast<double>(above[-1]);
+    return t - above[-1] < *above - t ? static_cast<double>(above[-1]) : static_cast<double>(*above);
+  };
+  const double lo = grid.levels.front();
+  const double hi = grid.levels.back();
+  double best = 1;
+  // An offset makes the grid symmetric; a zero point does so only as far as multiples of the scale do.
+  const double middle = !grid.has_offset  ? 0
+                        : grid.zero_point ? std::floor(0.5 * (lo + hi))
+                                          : 0.5 * (lo + hi);
+  for (double reach = 0.5; reach < 6; reach *= 1.015) {
+    const double scale = reach / (std::max(hi - middle, middle - lo));
+    double error = 0;
+    for (double x = -6 + kStep / 2; x < 6; x += kStep) {
+      const double back = scale * (nearest(x / scale + middle) - middle);
+      error += std::exp(-0.5 * x * x) * (x - back) * (x - back);
+    }
+    best = std::min(best, error * kStep / std::sqrt(2 * std::numbers::pi));
+  }
+  return best;
+}
+
+// Max (1960): the best uniform grids of 2, 3, 4, 8, 16 levels, and the least error that any 16 can have.
+TEST(BestFixedGrid, IsTheKnownOne) {
+  EXPECT_NEAR(best_fixed_grid(*formats::q1_0.grid), .3633802, 1e-4);
+  EXPECT_NEAR(best_fixed_grid(*formats::tq2_0.grid), .190174, 1e-4);
+  EXPECT_NEAR(best_fixed_grid(*find_format("UINT2_G32_F16Z")->grid), .118846, 1e-4);
+  EXPECT_NEAR(best_fixed_grid(*find_format("UINT3_G32_F16Z")->grid), .0374397, 1e-4);
+  EXPECT_NEAR(best_fixed_grid(*find_format("UINT4_G32_F16Z")->grid), .0115429, 1e-5);
+  EXPECT_GT(best_fixed_grid(*find_format("NF4_G64")->grid), .0095010);
+}
+
 /// On N(0,1): above the distortion-rate bound 2^(−2R) for R bits per number, all in, and below 1.35 times the
-/// error of the best fixed grid with as many levels, because groups adapt and parameters cost little.
+/// error of the best fixed grid with these levels, because groups adapt and parameters cost little.
 AssertionResult error_on_normal_numbers_is_sound(const Format& format, const Quantize& quantize) {
   const Row x = normal_row(1, 16 * kRow);
   const double mse = squared_error(x, quantized(format, x, quantize)) / static_cast<double>(x.size());
   const double bound = std::exp2(-2 * format.bits_per_weight());
-  // Max (1960): best uniform grid of 2, 3, 4, 8, 16, 32, 64, 256 levels on N(0,1); 15 levels as 16.
-  const std::pair<std::size_t, double> optima[] = {{2, .3633802},   {3, .190174},    {4, .118846},
-                                                   {8, .0374397},   {16, .0115429},  {32, .00349521},
-                                                   {64, .00104005}, {256, 8.7686e-5}};
-  double optimum = 0;
-  for (const auto& [levels, error] : optima)
-    if (levels <= format.grid->levels.size() + (format.grid->levels.size() == 15)) optimum = error;
+  const double optimum = best_fixed_grid(*format.grid);
   if (mse < bound) return AssertionFailure() << "error " << mse << " beats the bound " << bound;
   if (mse > 1.35 * optimum) return AssertionFailure() << "error " << mse << ", fixed grid has " << optimum;
   return AssertionSuccess();
@@ -153,7 +187,9 @@ AssertionResult finds_its_own_grid_again(const Format& format, const Quantize& q
     const Row once = quantized(format, x, quantize);
     const double first = squared_error(x, once);
     const double second = squared_error(once, quantized(format, once, quantize));
-    if (second > (format.grid->n_groups == 1 ? 0.002 : 0.6) * first)
+    // Parameters of more bits than a search by starting points resolves, or rounded jointly: near is enough.
+    const double part = format.grid->n_groups > 1 ? 0.6 : format.in_gguf() ? 0.002 : 0.25;
+    if (second > part * first)
       return AssertionFailure() << "the second time costs " << second << ", the first " << first;
   }
   return AssertionSuccess();
@@ -220,7 +256,7 @@ AssertionResult importance_counts(const Format& format, const Quantize& quantize
   for (float& w : importance) w = 0.0F;
   const Row all_zero = decoded(format, bytes_of(format, x, importance.data(), quantize));
   // Much the same: with importance more is tried.
-  if (squared_error(x, all_zero) > 1.001 * squared_error(x, plain))
+  if (squared_error(x, all_zero) > (format.in_gguf() ? 1.001 : 1.05) * squared_error(x, plain))
     return AssertionFailure() << "importance of zero everywhere is not the same as none";
   return AssertionSuccess();
 }

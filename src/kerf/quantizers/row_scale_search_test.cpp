@@ -61,7 +61,9 @@ TEST_P(RowScaled, RowsOfAnyLength) {
       relative_error(normal_numbers(640, 1), there_and_back(*GetParam(), normal_numbers(640, 1)));
   for (const std::size_t n : {1, 2, 15, 16, 17, 63, 65, 576, 1152, 2880}) {
     const auto x = normal_numbers(n, 1);
-    EXPECT_LE(relative_error(x, there_and_back(*GetParam(), x)), n < 64 ? 4 * usual : 1.3 * usual) << n;
+    // Where the row scale is the only one, the largest of many numbers is what it has to reach.
+    const double longer = GetParam()->row_scale->inner->encode_plain != nullptr ? 2 : 1.3;
+    EXPECT_LE(relative_error(x, there_and_back(*GetParam(), x)), (n < 64 ? 4 : longer) * usual) << n;
   }
 }
 
@@ -77,7 +79,8 @@ TEST_P(RowScaled, MoreEffortIsNotWorse) {
   double last = INFINITY;
   for (int effort = 0; effort <= 3; ++effort) {
     const double error = relative_error(x, there_and_back(*GetParam(), x, {effort}));
-    EXPECT_LE(error, 1.02 * last) << effort;
+    // Other starting grids, of which those that fit best before rounding need not do so after it.
+    EXPECT_LE(error, 1.05 * last) << effort;
     last = error;
   }
 }
