@@ -160,23 +160,25 @@ KERF_CLONES void decode_k3_5(const std::uint8_t* src, float* dst, std::size_t n)
   K3_5::decode_blocks(src, dst, n);
 }
 
-constexpr Format kBlocks[] = {K1_5::format("K1.5_block", decode_k1_5), K2::format("K2_block", decode_k2),
-                              K2_5::format("K2.5_block", decode_k2_5), K3::format("K3_block", decode_k3),
-                              K3_5::format("K3.5_block", decode_k3_5)};
+constexpr Format k1_5_block = K1_5::format("K1.5_block", decode_k1_5);
+constexpr Format k2_block = K2::format("K2_block", decode_k2);
+constexpr Format k2_5_block = K2_5::format("K2.5_block", decode_k2_5);
+constexpr Format k3_block = K3::format("K3_block", decode_k3);
+constexpr Format k3_5_block = K3_5::format("K3.5_block", decode_k3_5);
 
-/// Reach: the largest multiplier times the largest coordinate, 31, and the shift.
-constexpr RowScale kRules[] = {{&kBlocks[0], RowScale::Type::bf16, 11.0F, 1.0F},
-                               {&kBlocks[1], RowScale::Type::bf16, 11.0F, 1.0F},
-                               {&kBlocks[2], RowScale::Type::bf16, 91 * 15.0F, 1.0F},
-                               {&kBlocks[3], RowScale::Type::bf16, 91 * 31.0F, 1.0F},
-                               {&kBlocks[4], RowScale::Type::bf16, 91 * 31.0F, 1.0F}};
+// Reach: the largest multiplier times the largest coordinate and the shift.
+constexpr RowScale k1_5_rule = {&k1_5_block, RowScale::Type::bf16, 11.0F, 1.0F};
+constexpr RowScale k2_rule = {&k2_block, RowScale::Type::bf16, 11.0F, 1.0F};
+constexpr RowScale k2_5_rule = {&k2_5_block, RowScale::Type::bf16, 91 * 15.0F, 1.0F};
+constexpr RowScale k3_rule = {&k3_block, RowScale::Type::bf16, 91 * 31.0F, 1.0F};
+constexpr RowScale k3_5_rule = {&k3_5_block, RowScale::Type::bf16, 91 * 31.0F, 1.0F};
 
 constexpr Format kFormats[] = {
-    row_scaled<kBlocks[0], kRules[0]>("K1.5", "16 points of E8 + 1/4 per 8, bf16 scale per row"),
-    row_scaled<kBlocks[1], kRules[1]>("K2", "256 points of E8 + 1/4 per 8 (E8P), bf16 scale per row"),
-    row_scaled<kBlocks[2], kRules[2]>("K2.5", "2048 points of E8 + 1/4 per 8, 4-bit scale per 32"),
-    row_scaled<kBlocks[3], kRules[3]>("K3", "pairs of 128 points of 4 in E8 + 1/4, 4-bit scale per 16"),
-    row_scaled<kBlocks[4], kRules[4]>("K3.5", "pairs of 512 points of 4 in E8 + 1/4, 4-bit scale per 16")};
+    row_scaled<k1_5_block, k1_5_rule>("K1.5", "16 points of E8 + 1/4 per 8, bf16 scale per row"),
+    row_scaled<k2_block, k2_rule>("K2", "256 points of E8 + 1/4 per 8 (E8P), bf16 scale per row"),
+    row_scaled<k2_5_block, k2_5_rule>("K2.5", "2048 points of E8 + 1/4 per 8, 4-bit scale per 32"),
+    row_scaled<k3_block, k3_rule>("K3", "pairs of 128 points of 4 in E8 + 1/4, 4-bit scale per 16"),
+    row_scaled<k3_5_block, k3_5_rule>("K3.5", "pairs of 512 points of 4 in E8 + 1/4, 4-bit scale per 16")};
 
 }  // namespace
 

@@ -25,31 +25,44 @@ constexpr auto shortest_points() {
     for (std::size_t i = 0; i < kWidth / 2; ++i) n *= kLevels;
     return n;
   }();
-  constexpr std::size_t kVectors = kHalves * kHalves;
   struct Candidate {
     std::uint32_t length;  // Σ (2v)²
     std::uint32_t hash;
     std::uint32_t number;
   };
-  // A vector's number in base kLevels spells its coordinates; the lengths of halves spare the compiler work.
+  // A vector's number in base kLevels spells its coordinates. Compilers count their steps, so vectors are
+  // made of two halves each, and only those that are short enough.
+  constexpr std::size_t kMaxLength = kWidth / 2 * 4 * kLevels * kLevels;  // of a half
   std::array<std::uint32_t, kHalves> half_length{};
-  for (std::size_t h = 0; h < kHalves; ++h)
+  std::array<std::uint32_t, kMaxLength> halves_of_length{};
+  std::array<std::uint32_t, kHalves> by_length{};
+  for (std::size_t h = 0; h < kHalves; ++h) {
     for (std::size_t i = 0, digits = h; i < kWidth / 2; ++i, digits /= kLevels) {
       const auto twice = static_cast<std::uint32_t>(2 * (digits % kLevels) + 1);
       half_length[h] += twice * twice;
     }
-  const auto length_of = [&](std::size_t v) { return half_length[v / kHalves] + half_length[v % kHalves]; };
-  std::array<std::uint32_t, kWidth * 4 * kLevels * kLevels> of_length{};
-  for (std::size_t v = 0; v < kVectors; ++v) ++of_length[length_of(v)];
+    ++halves_of_length[half_length[h]];
+    by_length[h] = static_cast<std::uint32_t>(h);
+  }
+  std::sort(by_length.begin(), by_length.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return half_length[a] < half_length[b]; });
+  std::array<std::uint32_t, 2 * kMaxLength> of_length{};
+  for (std::size_t a = 0; a < kMaxLength; ++a)
+    if (halves_of_length[a] != 0)
+      for (std::size_t b = 0; b < kMaxLength; ++b)
+        if (halves_of_length[b] != 0) of_length[a + b] += halves_of_length[a] * halves_of_length[b];
   std::uint32_t longest = 0;
   for (std::size_t n = 0; n < kPoints; ++longest) n += of_length[longest];
 
   std::array<Candidate, 2 * kPoints + 512> candidates{};
   std::size_t n = 0;
-  for (std::size_t v = 0; v < kVectors; ++v) {
-    const auto number = static_cast<std::uint32_t>(v);
-    if (length_of(v) < longest) candidates[n++] = {length_of(v), number * 2654435761U, number};
-  }
+  for (std::uint32_t first = 0; first < kHalves; ++first)
+    for (const std::uint32_t second : by_length) {
+      const std::uint32_t length = half_length[first] + half_length[second];
+      if (length >= longest) break;
+      const auto number = static_cast<std::uint32_t>(first * kHalves + second);
+      candidates[n++] = {length, number * 2654435761U, number};
+    }
   std::sort(candidates.begin(), candidates.begin() + n, [](const Candidate& a, const Candidate& b) {
     return a.length != b.length ? a.length < b.length : a.hash < b.hash;
   });
