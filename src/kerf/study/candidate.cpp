@@ -47,7 +47,7 @@ constexpr Beginning kBeginnings[] = {
     {"MX", Family::small_float},   {"NVFP", Family::small_float}, {"F8", Family::small_float},
     {"F6", Family::small_float},   {"F4", Family::small_float},   {"INT", Family::symmetric},
     {"UINT", Family::affine},      {"NF", Family::level_table},   {"LOG", Family::level_table},
-    {"APOT", Family::level_table}, {"K", Family::half_bit}};
+    {"APOT", Family::level_table}, {"K", Family::half_bit},       {"S", Family::half_bit}};
 
 Family FormatCandidate::family() const noexcept {
   for (const Beginning& beginning : kBeginnings)

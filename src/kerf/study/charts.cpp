@@ -23,6 +23,7 @@ using report::Tone;
 
 constexpr double kWide = 1100;
 constexpr double kNarrow = 370;
+constexpr double kFarthest = 12;  // dB from the bound; what is further off is left to the tables
 
 PlotFrame frame_of(Screen screen, std::string title, double wide_height) {
   PlotFrame out;
@@ -156,7 +157,8 @@ std::string distance_chart(const StudyReport& report, const SourceScores& source
   Range distance;
   for (const Score& score : source.scores)
     if (in_chart(score) && score.leads) distance.add(score.to_bound_db);
-  frame.y = Axis::linear("dB, lower is better", std::min(0.0, distance.lo), distance.hi + 0.5);
+  frame.y =
+      Axis::linear("dB, lower is better", std::min(0.0, distance.lo), std::min(distance.hi + 0.5, kFarthest));
   Plot plot(std::move(frame));
   add_points(plot, report, source, screen, [](const Score& score) { return score.to_bound_db; });
   return plot.svg(Surface::page);

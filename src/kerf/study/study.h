@@ -28,7 +28,7 @@ struct StudyOptions {
   bool speed = true;                ///< measure it too
   std::filesystem::path model;      ///< empty: none
   std::string tensors;              ///< regular expression that names must contain a match of; empty: all
-  std::uint64_t model_rows = 32;    ///< rounded of each matrix, evenly spaced; 0: all
+  std::uint64_t model_rows = 16;    ///< rounded of each matrix, evenly spaced; 0: all
   std::string levels_of;            ///< candidate whose levels are shown over a tensor; empty: chosen
 };
 
