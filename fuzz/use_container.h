@@ -15,13 +15,17 @@ inline void use(const Container& container) {
   for (const StoredTensor& tensor : container.tensors) {
     KERF_CHECK(container.find(tensor.name) == &tensor);
     const Format& format = *tensor.format;
-    KERF_CHECK(tensor.bytes.size() == format.row_bytes(tensor.n_elements()));
-    const std::size_t n_blocks = std::min<std::size_t>(tensor.bytes.size() / format.block_bytes, 4);
-    if (n_blocks == 0) continue;
-    std::vector<float> decoded(n_blocks * format.block_size);
-    format.decode(tensor.bytes.data(), decoded.data(), decoded.size());
-    for (std::size_t i = 0; i < n_blocks && format.defect != nullptr; ++i)
-      format.defect(tensor.bytes.data() + i * format.block_bytes);
+    const std::uint64_t row_bytes = format.row_bytes(tensor.row_length());
+    KERF_CHECK(tensor.bytes.size() == tensor.n_rows() * row_bytes);
+    if (tensor.bytes.empty()) continue;
+    // The beginning of the first row; a row of fewer blocks is a row too.
+    const std::size_t n = std::min<std::size_t>(tensor.row_length(), 4 * format.block_size);
+    std::vector<float> decoded(n);
+    format.decode(tensor.bytes.data(), decoded.data(), n);
+    if (format.header_defect != nullptr) format.header_defect(tensor.bytes.data());
+    for (std::size_t at = format.header_bytes; at < format.row_bytes(n) && format.defect != nullptr;
+         at += format.block_bytes)
+      format.defect(tensor.bytes.data() + at);
   }
 }
 

@@ -76,7 +76,7 @@ struct Made {
 template <std::size_t kIndex>
 struct Int {
   static constexpr Member kMember{kIndex};
-  static constexpr std::string_view kFamilies[] = {"INTb_Gg", "INTb_Gg_BF16", "INTb_Gg_F8"};
+  static constexpr std::array<std::string_view, 3> kFamilies{"INTb_Gg", "INTb_Gg_BF16", "INTb_Gg_F8"};
   static constexpr auto kLayout = signed_layout(kMember.bits, kMember.group, kScales[kMember.scale]);
   static constexpr FixedText kName = name_of("INT", kMember, "");
   static constexpr FixedText kSummary = summary_of("-bit integers, ", kMember, "");
@@ -85,7 +85,7 @@ struct Int {
 template <std::size_t kIndex>
 struct WithZero {
   static constexpr Member kMember{kIndex};
-  static constexpr std::string_view kFamilies[] = {"UINTb_Gg", "UINTb_Gg_BF16", "UINTb_Gg_F8"};
+  static constexpr std::array<std::string_view, 3> kFamilies{"UINTb_Gg", "UINTb_Gg_BF16", "UINTb_Gg_F8"};
   static constexpr auto kLayout =
       unsigned_layout(kMember.bits, kMember.group, kScales[kMember.scale], OffsetType::zero);
   static constexpr FixedText kName = name_of("UINT", kMember, "");
@@ -96,7 +96,7 @@ struct WithZero {
 template <std::size_t kIndex>
 struct WithOffset {
   static constexpr Member kMember{kIndex / 2 * 3 + kIndex % 2};
-  static constexpr std::string_view kFamilies[] = {"UINTb_Gg_F16Z", "UINTb_Gg_BF16_F16Z"};
+  static constexpr std::array<std::string_view, 2> kFamilies{"UINTb_Gg_F16Z", "UINTb_Gg_BF16_F16Z"};
   static constexpr auto kLayout =
       unsigned_layout(kMember.bits, kMember.group, kScales[kMember.scale], OffsetType::f16);
   static constexpr FixedText kName = name_of("UINT", kMember, "_F16Z");

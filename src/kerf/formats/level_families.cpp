@@ -83,8 +83,9 @@ struct Group {
 };
 
 /// Double quantization within a row.
-template <const Kind& kKind>
+template <std::size_t kIndex>
 struct DoubleQuantized {
+  static constexpr const Kind& kKind = kKinds[kIndex];
   static constexpr PackedLayout kLayout = layout_of(kKind, 64, ScaleType::u8);
   static constexpr FixedText kName = FixedText{} << kKind.name << "_DQ";
   static constexpr FixedText kSummary = FixedText{} << kKind.summary
@@ -106,8 +107,8 @@ struct TernaryRow {
 
 template <std::size_t... kIndices>
 constexpr auto all(std::index_sequence<kIndices...>) {
-  return std::array{Group<kIndices>::kFormat..., DoubleQuantized<kKinds[0]>::kFormat,
-                    DoubleQuantized<kKinds[1]>::kFormat, TernaryRow::kFormat};
+  return std::array{Group<kIndices>::kFormat..., DoubleQuantized<0>::kFormat, DoubleQuantized<1>::kFormat,
+                    TernaryRow::kFormat};
 }
 constexpr auto kFormats = all(std::make_index_sequence<kMost>());
 
