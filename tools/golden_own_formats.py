@@ -135,6 +135,13 @@ def integer_rows(rng, row, name):
         yield (2 * codes - 1 if bits == 1 else codes - 2 ** (bits - 1)).astype(F32) * row_scale
 
 
+def unsigned_rows(rng, row, name):
+    bits = int(name[4])
+    row_scale, row_offset = row.number("f32"), row.number("f32")
+    while True:
+        yield row.bit_string(8, bits, 2 ** bits).astype(F32) * row_scale + row_offset
+
+
 def ternary5(rng, row, name):
     suffix = name.split("_")[1]
     group = 80 if suffix == "ROW" else int(suffix[1:])
@@ -196,7 +203,7 @@ def half_bits(rng, row, name):
 
 
 def decoder_of(name):
-    for pattern, decoder in [(r"INT\d_ROW", integer_rows), (r"U?INT\d_G.*", integers),
+    for pattern, decoder in [(r"INT\d_ROW", integer_rows), (r"UINT\d_ROW", unsigned_rows), (r"U?INT\d_G.*", integers),
                              (r"(NF|APOT|LOG|TERNARY2).*", of_table), (r"TERNARY5_.*", ternary5),
                              (r"(F8|MXFP[68])_.*", floats), (r"CB\d+_.*", codebooks), (r"(K4|S3).*", half_bits)]:
         if re.fullmatch(pattern, name):
@@ -207,6 +214,7 @@ def decoder_of(name):
 def names():
     for bits in range(8, 0, -1):
         yield f"INT{bits}_ROW"
+        yield f"UINT{bits}_ROW"
         for group in (16, 32, 64, 128):
             for scale in ("", "_BF16", "_F8"):
                 yield f"INT{bits}_G{group}{scale}"

@@ -47,9 +47,9 @@ struct Grid {
   bool zero_point = false;
 };
 
-/// One scale in front of the blocks of each row: x̂ = row scale · (what `inner` decodes the blocks to). So a
-/// scale of few bits per block reaches any magnitude, and a tensor's own scale is one that all its rows
-/// share.
+/// One scale in front of the blocks of each row: x̂ = row scale · (what `inner` decodes the blocks to) + row
+/// offset, if it has one. So a scale of few bits per block reaches any magnitude, and a tensor's own scale is
+/// one that all its rows share.
 struct RowScale {
   enum class Type : std::uint8_t { f32, bf16 };
 
@@ -59,6 +59,8 @@ struct RowScale {
   float reach;
   /// The least fraction of max|x| that is worth keeping unclipped: 1 where clipping never pays.
   float least_range;
+  /// An offset follows the scale, in the same type; then `reach` is the width of what `inner` holds, from 0.
+  bool has_offset = false;
 };
 
 struct Codebook;    // codebook.h: levels that each row or block brings along

@@ -3,9 +3,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -81,63 +78,6 @@ TEST(Registry, FindsEachFormatByNameInAnyCaseAndByType) {
   EXPECT_EQ(format_of_gguf_type(12), &formats::q4_k);
   EXPECT_EQ(format_of_gguf_type(9999), nullptr);
   EXPECT_EQ(format_of_gguf_type(kNoGgufType), nullptr);
-}
-
-/// «least … most», or one number if they are the same.
-template <class Number>
-std::string range(std::vector<Number> values, const char* pattern) {
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  char text[2][24];
-  std::snprintf(text[0], sizeof text[0], pattern, *least);
-  std::snprintf(text[1], sizeof text[1], pattern, *most);
-  return *least == *most ? text[0] : std::string(text[0]) + " … " + text[1];
-}
-
-/// One format, or a family in one line.
-std::string table_line(const std::vector<const Format*>& members) {
-  const Format& first = *members.front();
-  std::vector<unsigned> blocks;
-  std::vector<unsigned> bytes;
-  std::vector<double> bits;
-  for (const Format* member : members) {
-    blocks.push_back(member->block_size);
-    bytes.push_back(member->block_bytes);
-    bits.push_back(member->bits_per_weight());
-  }
-  const bool alone = members.size() == 1;
-  const std::string summary = alone ? std::string(first.summary)
-                                    : std::to_string(members.size()) + " formats, " +
-                                          std::string(first.name) + ": " + std::string(first.summary);
-  return "| " + std::string(alone ? first.name : first.family) + " | " +
-         (first.in_gguf() ? std::to_string(first.gguf_type) : "") + " | " + range(blocks, "%u") + " | " +
-         range(bytes, "%u") + " | " + range(bits, "%.4f") + " | " + (first.writable() ? "yes" : "no") +
-         " | " + summary + " |\n";
-}
-
-/// The table that opens docs/formats.md.
-std::string documented_table() {
-  std::string table =
-      "| format | GGUF type | numbers per block | bytes | bits per weight | written | what it is |\n"
-      "|---|---:|---:|---:|---:|---|---|\n";
-  std::set<std::string_view> done;
-  for (const Format* format : all_formats()) {
-    std::vector<const Format*> members = {format};
-    if (!format->family.empty()) {
-      if (!done.insert(format->family).second) continue;
-      members.clear();
-      for (const Format* other : all_formats())
-        if (other->family == format->family) members.push_back(other);
-    }
-    table += table_line(members);
-  }
-  return table;
-}
-
-TEST(Registry, IsTheTableOfTheGuide) {
-  std::ifstream in(KERF_SOURCE_DIR "/docs/formats.md");
-  const std::string guide(std::istreambuf_iterator<char>(in), {});
-  EXPECT_NE(guide.find(documented_table()), std::string::npos) << "the table in docs/formats.md should be\n"
-                                                               << documented_table();
 }
 
 }  // namespace

@@ -122,6 +122,21 @@ struct IntRow {
       row_scaled<kCodes, kRowScale, kWidest>(kName.view(), kSummary.view(), "INTb_ROW");
 };
 
+/// One scale and one offset for a whole row.
+template <unsigned kRowBits>
+struct UintRow {
+  static constexpr auto kLayout = unsigned_layout(kRowBits, 8, ScaleType::none, OffsetType::none);
+  static constexpr Format kCodes = Packed<kLayout>::format("integers", {}, "integers");
+  static constexpr RowScale kRowScale{.inner = &kCodes,
+                                      .type = RowScale::Type::f32,
+                                      .reach = kLayout.levels[kLayout.n_levels - 1],
+                                      .least_range = IntRow<kRowBits>::kRowScale.least_range,
+                                      .has_offset = true};
+  static constexpr FixedText kName = FixedText{} << "UINT" << kRowBits << "_ROW";
+  static constexpr FixedText kSummary = FixedText{} << kRowBits << " bits, f32 scale and offset per row";
+  static constexpr Format kFormat = row_scaled<kCodes, kRowScale>(kName.view(), kSummary.view(), "UINTb_ROW");
+};
+
 template <std::size_t... kIndices>
 constexpr auto all_ints(std::index_sequence<kIndices...>) {
   return std::array{Made<Int<kIndices>>::format()...,
@@ -137,7 +152,16 @@ constexpr auto all_ints(std::index_sequence<kIndices...>) {
 
 template <std::size_t... kZeros, std::size_t... kOffsets>
 constexpr auto all_uints(std::index_sequence<kZeros...>, std::index_sequence<kOffsets...>) {
-  return std::array{Made<WithZero<kZeros>>::format()..., Made<WithOffset<kOffsets>>::format()...};
+  return std::array{Made<WithZero<kZeros>>::format()...,
+                    Made<WithOffset<kOffsets>>::format()...,
+                    UintRow<8>::kFormat,
+                    UintRow<7>::kFormat,
+                    UintRow<6>::kFormat,
+                    UintRow<5>::kFormat,
+                    UintRow<4>::kFormat,
+                    UintRow<3>::kFormat,
+                    UintRow<2>::kFormat,
+                    UintRow<1>::kFormat};
 }
 
 constexpr auto kInts = all_ints(std::make_index_sequence<kBits * kPerBits>());

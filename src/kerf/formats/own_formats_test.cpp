@@ -119,7 +119,7 @@ TEST(RowHeaders, NaNAndWhatOverflowsIsADefect) {
     if (format->row_scale == nullptr) continue;
     std::vector<std::uint8_t> row(format->row_bytes(format->block_size), 0);
     const auto defect_with = [&](float scale) {
-      if (format->header_bytes == 4)
+      if (format->row_scale->type == RowScale::Type::f32)
         store_le(row.data(), scale);
       else
         store_le(row.data(), static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(scale) >> 16));

@@ -19,16 +19,16 @@ typedef float Floats8 __attribute__((vector_size(32)));
 
 constexpr std::size_t kLongestBlock = 256;
 
-/// Eight codes are kBits bytes.
+/// Eight codes are kBits bytes. By reference: to return a wide vector would be an ABI of its own.
 template <unsigned kBits>
-KERF_INLINE_PACKED Ints8 unpack8(const std::uint8_t* src) noexcept {
+KERF_INLINE_PACKED void unpack8(const std::uint8_t* src, Ints8& unpacked) noexcept {
   std::uint64_t bits = 0;
   std::memcpy(&bits, src, kBits);
   const Words8 word = bits - Words8{};
   const Words8 codes =
       (word >> Words8{0, kBits, 2 * kBits, 3 * kBits, 4 * kBits, 5 * kBits, 6 * kBits, 7 * kBits}) &
       ((1U << kBits) - 1U);
-  return __builtin_convertvector(codes, Ints8);
+  unpacked = __builtin_convertvector(codes, Ints8);
 }
 
 struct Parameters {
@@ -76,7 +76,9 @@ KERF_INLINE_PACKED void decode_uniform(const PackedLayout& layout, const std::ui
   const float lowest = layout.levels[0];
   const std::uint8_t* codes = block + layout.codes_at();
   for (std::size_t i = 0; i < layout.group; i += 8, codes += kBits) {
-    const Floats8 level = __builtin_convertvector(unpack8<kBits>(codes), Floats8) + lowest;
+    Ints8 code;
+    unpack8<kBits>(codes, code);
+    const Floats8 level = __builtin_convertvector(code, Floats8) + lowest;
     const Floats8 x = scale * level + offset;
     std::memcpy(dst + i, &x, sizeof x);
   }
@@ -90,7 +92,8 @@ KERF_INLINE_PACKED void decode_table(const PackedLayout& layout, const std::uint
   const float* levels = layout.levels;
   const std::uint8_t* codes = block + layout.codes_at();
   for (std::size_t i = 0; i < layout.group; i += 8, codes += kBits) {
-    const Ints8 code = unpack8<kBits>(codes);
+    Ints8 code;
+    unpack8<kBits>(codes, code);
     for (std::size_t j = 0; j < 8; ++j) dst[i + j] = scale * levels[code[j] < last ? code[j] : last];
   }
 }

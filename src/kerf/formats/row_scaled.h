@@ -1,5 +1,6 @@
-// Formats made of another one and a scale per row: a header of 2 or 4 bytes, then the blocks of the inner
-// format. x̂ = row scale · inner, the product rounded to binary32.
+// Formats made of another one and a scale per row, with or without an offset: a header of one or two numbers
+// of 2 or 4 bytes, then the blocks of the inner format. x̂ = row scale · inner + row offset, product and sum
+// rounded to binary32.
 #pragma once
 
 #include <algorithm>
@@ -43,17 +44,27 @@ void decode_any_length(const std::uint8_t* src, float* dst, std::size_t n) noexc
   std::copy_n(last, n - whole, dst + whole);
 }
 
-template <const Format& inner, RowScale::Type type>
+[[nodiscard]] constexpr std::uint32_t header_bytes_of(const RowScale& rule) noexcept {
+  return bytes_of(rule.type) * (rule.has_offset ? 2 : 1);
+}
+
+template <const Format& inner, RowScale::Type type, bool has_offset>
 void decode_scaled_row(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
   const float scale = load_row_scale(type, src);
-  decode_any_length<inner>(src + bytes_of(type), dst, n);
-  for (std::size_t i = 0; i < n; ++i) dst[i] *= scale;
+  decode_any_length<inner>(src + bytes_of(type) * (has_offset ? 2 : 1), dst, n);
+  if constexpr (has_offset) {
+    const float offset = load_row_scale(type, src + bytes_of(type));
+    for (std::size_t i = 0; i < n; ++i) dst[i] = dst[i] * scale + offset;
+  } else {
+    for (std::size_t i = 0; i < n; ++i) dst[i] *= scale;
+  }
 }
 
 /// A scale that makes the largest number of the inner format overflow counts as infinite.
 template <const RowScale& rule>
 const char* row_scale_defect(const std::uint8_t* header) noexcept {
-  const float largest = load_row_scale(rule.type, header) * rule.reach;
+  float largest = load_row_scale(rule.type, header) * rule.reach;
+  if (rule.has_offset) largest += load_row_scale(rule.type, header + bytes_of(rule.type));
   return std::isfinite(largest) ? nullptr : "row scale is NaN or infinite";
 }
 
@@ -67,11 +78,11 @@ constexpr Format row_scaled(std::string_view name, std::string_view summary,
           .block_size = inner.block_size,
           .block_bytes = inner.block_bytes,
           .summary = summary,
-          .decode = decode_scaled_row<inner, rule.type>,
+          .decode = decode_scaled_row<inner, rule.type, rule.has_offset>,
           .encode_plain = nullptr,
           .grid = nullptr,
           .defect = inner.defect,
-          .header_bytes = bytes_of(rule.type),
+          .header_bytes = header_bytes_of(rule),
           .any_length = true,
           .row_scale = &rule,
           .header_defect = row_scale_defect<widest>,

@@ -95,6 +95,13 @@ const Format* kept_format(const SourceTensor& tensor) {
   return vector_of_numbers || not_in_gguf ? &formats::f32 : tensor.format;
 }
 
+/// What the output matrix gets when everything else gets `format`: at least 6 bits, in a type that readers of
+/// `format` know.
+const Format* spared_output(const Format& format) {
+  const Format* spare = format.in_gguf() ? &formats::q6_k : find_format("UINT6_G32_F8");
+  return format.bits_per_weight() < spare->bits_per_weight() ? spare : &format;
+}
+
 /// «blk.*.attn_q.weight»: tensors of one kind share a fallback.
 std::string kind_of(std::string_view name) {
   if (!name.starts_with("blk.")) return std::string(name);
@@ -130,9 +137,8 @@ class Planner {
     if (tensor.name == kEmbedding && recipe_.embedding != nullptr) return recipe_.embedding;
     if (recipe_.mixture != nullptr)
       return mixture_format(*recipe_.mixture, tensor.name, is_output, n_layers_);
-    const bool spare_output = is_output && !options_.pure && recipe_.format != nullptr &&
-                              recipe_.format->bits_per_weight() < formats::q6_k.bits_per_weight();
-    return spare_output ? &formats::q6_k : recipe_.format;
+    return is_output && !options_.pure && recipe_.format != nullptr ? spared_output(*recipe_.format)
+                                                                    : recipe_.format;
   }
 
   Result<Assignment> fit(const SourceTensor& tensor, const Format& asked) {

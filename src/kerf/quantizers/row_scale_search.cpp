@@ -62,18 +62,21 @@ class RowSearch {
     if (importance != nullptr) weigh(importance);
     if (importance != nullptr || n_padded_ != n) inner_weight_ = weight_;
     if (!inner_weight_.empty()) inner_weight_.resize(n_padded_, 0.0F);
-    for (std::size_t i = 0; i < n; ++i) largest_ = std::max(largest_, std::fabs(x[i]));
+    const auto [lowest, highest] = std::minmax_element(x, x + n);
+    half_range_ = rule_.has_offset ? 0.5 * (static_cast<double>(*highest) - *lowest)
+                                   : std::max(std::fabs(*lowest), std::fabs(*highest));
+    if (rule_.has_offset) middle_ = 0.5 * (static_cast<double>(*highest) + *lowest);
   }
 
   void run(std::uint8_t* dst) noexcept {
     best_ = dst;
-    try_scale(largest_ / rule_.reach);
-    if (largest_ == 0.0F) return;
+    try_range(1.0);
+    if (half_range_ == 0.0) return;
     const int n_tries = inner_.encode_plain != nullptr ? 8 + 8 * options_.effort : 2 * options_.effort;
     if (rule_.least_range < 1.0F)
       for (int i = 1; i <= n_tries; ++i) {
-        const float part = static_cast<float>(i) / static_cast<float>(n_tries);
-        try_scale(largest_ / rule_.reach * (1.0F - part * (1.0F - rule_.least_range)));
+        const double part = static_cast<double>(i) / static_cast<double>(n_tries);
+        try_range(1.0 - part * (1.0 - rule_.least_range));
       }
     for (int i = 0; i < 1 + options_.effort && refit(); ++i) {
     }
@@ -88,11 +91,21 @@ class RowSearch {
     for (std::size_t i = 0; i < n_; ++i) weight_[i] = std::ldexp(importance[i], -exponent);
   }
 
-  /// Quantizes the row with this scale and keeps it if it is the best so far.
-  bool try_scale(float wanted) noexcept {
-    const float scale = formats::store_row_scale(rule_.type, wanted, bytes_.data());
+  /// The scale (and offset) with which this part of the range of the numbers is not clipped.
+  void try_range(double part) noexcept {
+    const double half = part * half_range_;
+    try_scale((rule_.has_offset ? 2.0 * half : half) / rule_.reach, middle_ - half);
+  }
+
+  /// Quantizes the row with this scale and offset and keeps them if they are the best so far.
+  bool try_scale(double wanted, double wanted_offset) noexcept {
+    const float scale = formats::store_row_scale(rule_.type, static_cast<float>(wanted), bytes_.data());
+    double offset = 0;
+    if (rule_.has_offset)
+      offset = formats::store_row_scale(rule_.type, static_cast<float>(wanted_offset),
+                                        bytes_.data() + formats::bytes_of(rule_.type));
     const double inverse = scale == 0.0F ? 0.0 : 1.0 / scale;  // of a tiny scale: beyond binary32
-    for (std::size_t i = 0; i < n_; ++i) scaled_[i] = static_cast<float>(x_[i] * inverse);
+    for (std::size_t i = 0; i < n_; ++i) scaled_[i] = static_cast<float>((x_[i] - offset) * inverse);
     // The end of a block that is not used: numbers without weight that do not stretch the range.
     std::fill(scaled_.begin() + static_cast<std::ptrdiff_t>(n_), scaled_.end(), scaled_[n_ - 1]);
     quantize_row(inner_, scaled_.data(), inner_weight_.empty() ? nullptr : inner_weight_.data(),
@@ -107,17 +120,43 @@ class RowSearch {
     tried_ = true;
     error_ = error;
     scale_ = scale;
+    offset_ = offset;
     std::memcpy(best_, bytes_.data(), bytes_.size());
     return true;
   }
 
-  /// The scale that suits the best codes so far, and codes for that; false when nothing improves.
+  /// The scale (and offset) that suit the best codes so far, and codes for them; false when nothing improves.
   bool refit() noexcept {
     inner_.decode(best_ + format_.header_bytes, back_.data(), n_padded_);
+    return rule_.has_offset ? refit_line() : refit_scale();
+  }
+
+  bool refit_scale() noexcept {
     const Fit fit = fit_scale(x_, back_.data(), weight_.data(), n_);
     if (!(fit.yy > 0) || !(fit.xy > 0)) return false;
-    const auto wanted = static_cast<float>(fit.xy / fit.yy);
-    return wanted != scale_ && std::isfinite(wanted) && try_scale(wanted);
+    const double wanted = fit.xy / fit.yy;
+    return static_cast<float>(wanted) != scale_ && std::isfinite(wanted) && try_scale(wanted, 0.0);
+  }
+
+  /// Least squares of a straight line through (y, x).
+  bool refit_line() noexcept {
+    double w = 0;
+    double wx = 0;
+    double wy = 0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      w += weight_[i];
+      wx += static_cast<double>(weight_[i]) * x_[i];
+      wy += static_cast<double>(weight_[i]) * back_[i];
+    }
+    const Fit fit = fit_scale(x_, back_.data(), weight_.data(), n_);
+    const double yy = fit.yy - wy * wy / w;
+    const double xy = fit.xy - wx * wy / w;
+    if (!(yy > 0) || !(xy > 0)) return false;
+    const double scale = xy / yy;
+    const double offset = (wx - scale * wy) / w;
+    const bool moved =
+        static_cast<float>(scale) != scale_ || static_cast<double>(static_cast<float>(offset)) != offset_;
+    return moved && std::isfinite(scale) && std::isfinite(offset) && try_scale(scale, offset);
   }
 
   const Format& format_;
@@ -133,10 +172,12 @@ class RowSearch {
   std::vector<float> back_;
   std::vector<std::uint8_t> bytes_;
   std::uint8_t* best_ = nullptr;
-  float largest_ = 0;
+  double half_range_ = 0;  ///< what a scale must reach to clip nothing, on either side of the middle
+  double middle_ = 0;      ///< 0 without an offset
   bool tried_ = false;
   double error_ = 0;
   float scale_ = 0;
+  double offset_ = 0;
 };
 
 }  // namespace
