@@ -68,11 +68,13 @@ Result<std::vector<const Mapping*>> wanted_mappings(const Request& request) {
 }
 
 Result<void> read_options(Request& request) {
-  const auto rounding = find_rounding(request.rounding);
+  const auto rounding = find_rounding_mode(request.rounding);
   if (!rounding)
-    return fail(ErrorKind::usage, "--rounding",
-                fmt::format("«{}» is none of nearest-even, nearest-away, nearest-up, stochastic and floor",
-                            printable(request.rounding, 40)));
+    return fail(
+        ErrorKind::usage, "--rounding",
+        fmt::format("«{}» is none of nearest-even, nearest-away, nearest-up, toward-zero, floor, ceil "
+                    "and stochastic",
+                    printable(request.rounding, 40)));
   const auto parameters = find_parameter_type(request.parameters);
   if (!parameters)
     return fail(ErrorKind::usage, "--parameters",
@@ -179,7 +181,7 @@ json as_json(const MapReport& report) {
   json out = summary_as_json(report);
   out["source"] = report.source->name;
   out["rounding"] = name_of(mapped.options.rounding);
-  if (mapped.options.rounding == Rounding::stochastic) out["seed"] = mapped.options.seed;
+  if (mapped.options.rounding == RoundingMode::stochastic) out["seed"] = mapped.options.seed;
   out["parameters"] = name_of(mapped.options.parameters);
   out["granularity"] = name_of(report.granularity);
   out["shape"] = {mapped.n_rows, mapped.n_columns};
@@ -297,7 +299,8 @@ int run(const std::vector<std::string>& arguments) {
   CLI::Option* symmetric =
       app.add_flag("--symmetric", request.symmetric, "levels on both sides of zero alike");
   app.add_flag("--asymmetric", request.asymmetric, "levels where the numbers are")->excludes(symmetric);
-  app.add_option("--rounding", request.rounding, "nearest-even, nearest-away, nearest-up, stochastic, floor");
+  app.add_option("--rounding", request.rounding,
+                 "nearest-even, nearest-away, nearest-up, toward-zero, floor, ceil, stochastic");
   app.add_option("--seed", request.options.seed, "of stochastic rounding");
   app.add_option("--percentile", request.options.percentile, "per cent that «percentile» does not clip");
   app.add_option("--power", request.options.power, "of the errors that «mse» adds up (GPTQ: 2.4)");

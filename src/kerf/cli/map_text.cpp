@@ -12,18 +12,22 @@ namespace {
 constexpr std::size_t kShownNumbers = kMostCompared;
 constexpr std::size_t kShownLevels = 32;
 
-std::string_view in_words(Rounding rounding) {
+std::string_view in_words(RoundingMode rounding) {
   switch (rounding) {
-    case Rounding::nearest_even:
+    case RoundingMode::nearest_even:
       return "to nearest, ties to even";
-    case Rounding::nearest_away:
+    case RoundingMode::nearest_away:
       return "to nearest, ties away from zero";
-    case Rounding::nearest_up:
+    case RoundingMode::nearest_up:
       return "to nearest, ties upwards";
-    case Rounding::stochastic:
+    case RoundingMode::stochastic:
       return "stochastic";
-    case Rounding::floor:
+    case RoundingMode::toward_zero:
+      return "towards zero";
+    case RoundingMode::floor:
       return "downwards";
+    case RoundingMode::ceil:
+      return "upwards";
   }
   return "";
 }
@@ -79,7 +83,7 @@ class TextView {
     line("{}: {}", report_.mapping->name, report_.mapping->summary);
     line("{}{}{}, {} bits, rounded {}{}", report_.source->name, report_.source->name.empty() ? "" : ": ",
          groups, options.bits, in_words(options.rounding),
-         options.rounding == Rounding::stochastic ? fmt::format(" with seed {}", options.seed) : "");
+         options.rounding == RoundingMode::stochastic ? fmt::format(" with seed {}", options.seed) : "");
     line("");
   }
 

@@ -149,6 +149,12 @@ std::string_view name_of(RoundingMode rounding) noexcept {
   return kModes[static_cast<std::size_t>(rounding)].name;
 }
 
+std::optional<RoundingMode> find_rounding_mode(std::string_view name) noexcept {
+  for (const NamedRounding& mode : kModes)
+    if (mode.name == name) return mode.rounding;
+  return std::nullopt;
+}
+
 Remainder Split::remainder() const {
   if (rest.numerator.is_zero()) return Remainder::none;
   const auto order = (rest.numerator << 1) <=> rest.denominator;

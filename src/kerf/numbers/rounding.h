@@ -7,27 +7,10 @@
 #include <string_view>
 
 #include "kerf/numbers/exact_number.h"
+#include "kerf/numbers/rounding_mode.h"
 #include "kerf/numbers/scalar_format.h"
 
 namespace kerf {
-
-enum class RoundingMode : std::uint8_t {
-  nearest_even,  ///< ties to the number whose last digit is even
-  nearest_away,  ///< ties away from zero
-  nearest_up,    ///< ties towards +∞: ⌊x + ½⌋
-  toward_zero,
-  floor,
-  ceil,
-  stochastic  ///< up with the probability of the part that is cut off
-};
-
-/// A mode and how people type it.
-struct NamedRounding {
-  RoundingMode rounding;
-  std::string_view name;  ///< «nearest-even»
-};
-[[nodiscard]] std::span<const NamedRounding> all_rounding_modes() noexcept;
-[[nodiscard]] std::string_view name_of(RoundingMode rounding) noexcept;
 
 /// Where the part that is cut off lies between two neighbouring numbers.
 enum class Remainder : std::uint8_t { none, below_half, half, above_half };

@@ -35,7 +35,7 @@ enum class ParameterType : std::uint8_t { f64, f32, f16, bf16 };
 struct MappingOptions {
   int bits = 0;                   ///< of a code; 0: what the mapping is made for
   std::optional<bool> symmetric;  ///< the same levels on both sides of zero; absent: as the mapping likes it
-  Rounding rounding = Rounding::nearest_even;
+  RoundingMode rounding = RoundingMode::nearest_even;
   std::uint64_t seed = 0;         ///< of stochastic rounding
   std::uint64_t first_index = 0;  ///< place of the group's first number in its tensor, for the same
   double percentile = 99.99;      ///< per cent of the numbers that are not clipped

@@ -61,7 +61,7 @@ TEST(Rounding, StochasticCodesDependOnTheirPlaceOnly) {
   std::vector<double> x(512);
   for (double& v : x) v = rng.normal();
   MappingOptions options = bits(4);
-  options.rounding = Rounding::stochastic;
+  options.rounding = RoundingMode::stochastic;
   options.seed = 9;
   ThreadPool one(1);
   ThreadPool three(3);
@@ -83,7 +83,7 @@ TEST(Rounding, GroupsDoNotShareTheirLuck) {
   std::vector<double> x(256, 0.5);
   for (std::size_t i = 0; i < x.size(); i += 32) x[i] = 7;  // the scale is 1 in every group and in all of it
   MappingOptions options = bits(4);
-  options.rounding = Rounding::stochastic;
+  options.rounding = RoundingMode::stochastic;
   ThreadPool pool(1);
   SilentProgress silent;
   const auto whole = map_tensor(mappings::absmax, x, {}, 1, {}, options, pool, silent);

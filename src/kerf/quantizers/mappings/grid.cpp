@@ -50,11 +50,11 @@ bool even(int number) noexcept {
 }
 
 /// Whether a number exactly between level[lower] and the next goes up.
-bool tie_goes_up(const LevelTable& levels, std::size_t lower, Rounding rounding) noexcept {
+bool tie_goes_up(const LevelTable& levels, std::size_t lower, RoundingMode rounding) noexcept {
   const double a = levels.level[lower];
   const double b = levels.level[lower + 1];
-  if (rounding == Rounding::nearest_up || -a == b) return true;
-  if (rounding == Rounding::nearest_away) return std::abs(b) > std::abs(a);
+  if (rounding == RoundingMode::nearest_up || -a == b) return true;
+  if (rounding == RoundingMode::nearest_away) return std::abs(b) > std::abs(a);
   return !even(levels.first_number + static_cast<int>(lower));
 }
 
@@ -108,19 +108,19 @@ std::shared_ptr<const LevelTable> mirrored_levels(std::span<const double> positi
   return table_of(std::move(level), -static_cast<int>(positive.size()));
 }
 
-std::uint8_t nearest_code(const LevelTable& levels, double t, Rounding rounding, double u) noexcept {
+std::uint8_t nearest_code(const LevelTable& levels, double t, RoundingMode rounding, double u) noexcept {
   if (levels.uniform) return clamp_code(round_by(rounding, t, u) - levels.first_number, levels.size());
   const auto& level = levels.level;
   const auto above =
       static_cast<std::size_t>(std::upper_bound(level.begin(), level.end(), t) - level.begin());
   if (above == 0) return 0;
   const std::size_t lower = above - 1;
-  if (above == level.size() || rounding == Rounding::floor) return static_cast<std::uint8_t>(lower);
+  if (above == level.size() || rounding == RoundingMode::floor) return static_cast<std::uint8_t>(lower);
   const double to_lower = t - level[lower];
   const double to_upper = level[above] - t;
-  const bool up = rounding == Rounding::stochastic ? u * (level[above] - level[lower]) < to_lower
-                  : to_lower == to_upper           ? tie_goes_up(levels, lower, rounding)
-                                                   : to_lower > to_upper;
+  const bool up = rounding == RoundingMode::stochastic ? u * (level[above] - level[lower]) < to_lower
+                  : to_lower == to_upper               ? tie_goes_up(levels, lower, rounding)
+                                                       : to_lower > to_upper;
   return static_cast<std::uint8_t>(up ? above : lower);
 }
 
@@ -130,8 +130,9 @@ void choose_codes(MappedGroup& group, std::span<const double> x, const MappingOp
   group.codes.resize(x.size());
   const double shift = group.zero ? 0.0 : group.offset;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double u =
-        options.rounding == Rounding::stochastic ? uniform_at(options.seed, options.first_index + i) : 0.0;
+    const double u = options.rounding == RoundingMode::stochastic
+                         ? uniform_at(options.seed, options.first_index + i)
+                         : 0.0;
     const double t = group.scale == 0 ? 0.0 : (x[i] - shift) / group.scale;
     group.codes[i] = group.zero ? clamp_code(round_by(options.rounding, t, u) + *group.zero, levels.size())
                                 : nearest_code(levels, t, options.rounding, u);

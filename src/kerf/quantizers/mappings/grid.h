@@ -30,7 +30,7 @@ std::shared_ptr<const LevelTable> mirrored_levels(std::span<const double> positi
 
 /// The code of number t in units of the levels. A tie between two levels goes, by nearest_even, to the one
 /// with the even number; by nearest_away to the larger magnitude; between −v and v to v.
-[[nodiscard]] std::uint8_t nearest_code(const LevelTable& levels, double t, Rounding rounding,
+[[nodiscard]] std::uint8_t nearest_code(const LevelTable& levels, double t, RoundingMode rounding,
                                         double u) noexcept;
 
 /// Fills group.codes by the equation; every other field is complete. A zero point is added after rounding.

@@ -48,7 +48,7 @@ Result<MappedGroup> fit_log2(const Numbers& numbers, const MappingOptions& optio
 
 /// The code of the exponent nearest to log2|t|; what is below the smallest power by more than half a step of
 /// the exponent becomes zero.
-std::uint8_t geometric_code(const LevelTable& levels, double t, Rounding rounding, double u) noexcept {
+std::uint8_t geometric_code(const LevelTable& levels, double t, RoundingMode rounding, double u) noexcept {
   const int n = static_cast<int>(levels.size() / 2);
   const double exponent = t == 0 ? -2.0 * n : round_by(rounding, std::log2(std::abs(t)), u);
   const int magnitude = std::clamp(static_cast<int>(exponent) + n, 0, n);
