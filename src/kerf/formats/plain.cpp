@@ -10,11 +10,12 @@
 namespace kerf::formats {
 namespace {
 
+// memcpy wants pointers even for nothing.
 void decode_f32(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
-  std::memcpy(dst, src, n * 4);
+  if (n != 0) std::memcpy(dst, src, n * 4);
 }
 void encode_f32(const float* src, std::uint8_t* dst, std::size_t n) noexcept {
-  std::memcpy(dst, src, n * 4);
+  if (n != 0) std::memcpy(dst, src, n * 4);
 }
 
 KERF_CLONES void decode_f16(const std::uint8_t* src, float* dst, std::size_t n) noexcept {
