@@ -40,9 +40,10 @@ for type in Q4_0 Q4_K_M Q6_K IQ4_NL; do
   "$kerf" eval "$scratch/$type.gguf" --base "$scratch/F32.gguf" --text "$text" --ctx 256 --json -q >"$scratch/$type.eval.json"
   check 'abs(o["perplexity_base"] / 37.3873 - 1) < 5e-4' "$scratch/$type.eval.json"
 done
-check 'o["kld_mean"] < 0.006 and o["same_top_percent"] > 94' "$scratch/Q6_K.eval.json"
-check 'o["kld_mean"] < 0.05 and o["same_top_percent"] > 85' "$scratch/Q4_K_M.eval.json"
-check 'o["kld_mean"] < 0.35 and o["kld_median"] <= o["kld_p90"] <= o["kld_p99"] <= o["kld_max"]' "$scratch/Q4_0.eval.json"
+# Below what the files of llama-quantize cost on this text: 0.00395, 0.0466 and 0.257.
+check 'o["kld_mean"] < 0.00395 and o["same_top_percent"] > 95.4' "$scratch/Q6_K.eval.json"
+check 'o["kld_mean"] < 0.0466 and o["same_top_percent"] > 86.4' "$scratch/Q4_K_M.eval.json"
+check 'o["kld_mean"] < 0.257 and o["kld_median"] <= o["kld_p90"] <= o["kld_p99"] <= o["kld_max"]' "$scratch/Q4_0.eval.json"
 "$kerf" eval "$scratch/F32.gguf" --base "$scratch/F32.gguf" --text "$text" --ctx 256 --chunks 1 --json -q >"$scratch/same.json"
 check 'o["kld_max"] == 0 and o["same_top_percent"] == 100 and o["perplexity_ratio"] == 1' "$scratch/same.json"
 
@@ -74,11 +75,11 @@ expect_exit 2 'context' "$kerf" eval "$scratch/Q4_0.gguf" --text "$text" --ctx 1
 [ -z "$(find "$scratch" -name 'none.gguf*')" ] || fail "a failed command left a file"
 
 echo "== Ctrl-C ends the work with code 7 and leaves no file"
-"$kerf" quantize "$scratch/F32.gguf" "$scratch/none.gguf" --type Q2_K_M --threads 1 -q >/dev/null 2>&1 &
-sleep 0.3
+"$kerf" quantize "$scratch/F32.gguf" "$scratch/none.gguf" --type Q2_K_M --effort 3 --threads 1 -q >/dev/null 2>&1 &
+sleep 1
 kill -INT $!
 code=0
 wait $! || code=$?
-[ $code -eq 7 ] || [ $code -eq 0 ] || fail "an interrupted quantize ended with $code"
-[ $code -eq 0 ] || [ -z "$(find "$scratch" -name 'none.gguf*')" ] || fail "an interrupted quantize left a file"
+[ $code -eq 7 ] || fail "an interrupted quantize ended with $code"
+[ -z "$(find "$scratch" -name 'none.gguf*')" ] || fail "an interrupted quantize left a file"
 echo "all good"
