@@ -9,4 +9,4 @@ if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { r
   echo "skipped: clang++ comes without libFuzzer (Debian: libclang-rt-14-dev)"
   exit 77
 fi
-nice scripts/fuzz.sh "${KERF_FUZZ_SECONDS:-15}"
+nice scripts/fuzz.sh "${KERF_FUZZ_SECONDS:-10}"
