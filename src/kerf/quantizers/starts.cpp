@@ -40,7 +40,8 @@ void Starts::plan_ranges(const Grid& grid, int effort, bool weighted) noexcept {
   if (grid.n_groups == 1 && !weighted && effort <= 1) {
     if (effort == 0) return add(0.0F, 0.0F);
     add(0.4F, 0.0F);
-    add(0.0F, 0.4F);
+    // Five bits that hold what was written with four: 30 steps where there were 15.
+    grid.levels.size() > 16 ? add(0.0F, -1.0F) : add(0.0F, 0.4F);
     return;
   }
   add(0.0F, 0.0F);
