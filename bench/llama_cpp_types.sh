@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Does llama.cpp read what kerf writes, in every GGUF type, and to the same effect? Quantizes BASE to each type,
 # opens the file with llama-perplexity and with kerf eval, and prints both perplexities on the same windows of
-# TEXT, with the divergence from the base. Then llama.cpp's own Q2_K beside kerf's own types.
+# TEXT, with the divergence from the base. kerf's own types and llama.cpp's own Q2_K follow.
 #
 #   bench/llama_cpp_types.sh BASE.gguf TEXT [TYPE ...]
 #
@@ -17,12 +17,11 @@ work=${WORK:-$(mktemp -d)}
 mkdir -p "$work"
 llama() { LD_LIBRARY_PATH=$llama_libraries "$llama_bin/$@"; }
 
-list_types() { # gguf | own
-  "$kerf" formats --json | python3 -c '
+# The block types that GGUF has.
+gguf_types=$("$kerf" formats --json | python3 -c '
 import json, sys
-for f in json.load(sys.stdin)["formats"]:
-    if f["writable"] and not f["plain"] and f["in_gguf"] == (sys.argv[1] == "gguf"): print(f["name"])' "$1"
-}
+print(*(f["name"] for f in json.load(sys.stdin)["formats"] if f["writable"] and not f["plain"] and f["in_gguf"]))')
+[ $# -gt 0 ] || set -- $gguf_types K4.5 K4 K3.5 K3 K2.5 K2
 
 # our_cost FILE: perplexity and divergence
 our_cost() {
@@ -40,20 +39,18 @@ row() { # NAME FILE THEIRS
   python3 - "$1" "$bytes" $ours "$3" <<'PRINT'
 import sys
 name, size, ours, divergence, theirs = sys.argv[1:]
-ratio = f"{float(ours) / float(theirs):.4f}" if theirs != "-" else ""
+ratio = f"{float(ours) / float(theirs):.4f}" if theirs not in ("-", "failed") else ""
 print(f"{name:<12} {int(size) / 1e6:>7.1f} {float(ours):>10.4f} {theirs:>10} {ratio:>7} {float(divergence):>9.4f}", flush=True)
 PRINT
 }
 
 printf '%-12s %7s %10s %10s %7s %9s\n' type MB "PPL kerf" "PPL llama" ratio "KLD"
-for type in "${@:-$(list_types gguf)}"; do
-  for name in $type; do
-    "$kerf" quantize "$base" "$work/$name.gguf" --type "$name" --quiet >/dev/null
-    theirs=-
-    [[ " $(list_types gguf | tr '\n' ' ') " == *" $name "* ]] && theirs=$(their_perplexity "$work/$name.gguf")
-    row "$name" "$work/$name.gguf" "${theirs:-failed}"
-    rm -f "$work/$name.gguf"
-  done
+for name in "$@"; do
+  "$kerf" quantize "$base" "$work/$name.gguf" --type "$name" --quiet >/dev/null
+  theirs=- # llama.cpp does not read kerf's own types
+  case " $gguf_types " in *" $name "*) theirs=$(their_perplexity "$work/$name.gguf") ;; esac
+  row "$name" "$work/$name.gguf" "${theirs:-failed}"
+  rm -f "$work/$name.gguf"
 done
 llama llama-quantize "$base" "$work/llama-q2_k.gguf" Q2_K "$threads" >/dev/null 2>&1
 row "their Q2_K" "$work/llama-q2_k.gguf" "$(their_perplexity "$work/llama-q2_k.gguf")"

@@ -8,6 +8,7 @@
 #include <regex>
 #include <tuple>
 
+#include "kerf/base/check.h"
 #include "kerf/methods/fallback.h"
 #include "kerf/methods/mixture.h"
 
@@ -99,6 +100,7 @@ const Format* kept_format(const SourceTensor& tensor) {
 /// `format` know.
 const Format* spared_output(const Format& format) {
   const Format* spare = format.in_gguf() ? &formats::q6_k : find_format("UINT6_G32_F8");
+  KERF_CHECK(spare != nullptr);
   return format.bits_per_weight() < spare->bits_per_weight() ? spare : &format;
 }
 

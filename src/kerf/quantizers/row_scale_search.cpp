@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "kerf/formats/row_scaled.h"
@@ -97,13 +98,22 @@ class RowSearch {
     try_scale((rule_.has_offset ? 2.0 * half : half) / rule_.reach, middle_ - half);
   }
 
+  /// Writes the scale, or, where its largest numbers would not be finite, the next half of it that is sound.
+  float store_sound_scale(double wanted) noexcept {
+    double bounded = std::min<double>(wanted, std::numeric_limits<float>::max());
+    for (;; bounded *= 0.5) {
+      const float scale = formats::store_row_scale(rule_.type, static_cast<float>(bounded), bytes_.data());
+      if (scale == 0.0F || format_.header_defect(bytes_.data()) == nullptr) return scale;
+    }
+  }
+
   /// Quantizes the row with this scale and offset and keeps them if they are the best so far.
   bool try_scale(double wanted, double wanted_offset) noexcept {
-    const float scale = formats::store_row_scale(rule_.type, static_cast<float>(wanted), bytes_.data());
     double offset = 0;
     if (rule_.has_offset)
       offset = formats::store_row_scale(rule_.type, static_cast<float>(wanted_offset),
                                         bytes_.data() + formats::bytes_of(rule_.type));
+    const float scale = store_sound_scale(wanted);
     const double inverse = scale == 0.0F ? 0.0 : 1.0 / scale;  // of a tiny scale: beyond binary32
     for (std::size_t i = 0; i < n_; ++i) scaled_[i] = static_cast<float>((x_[i] - offset) * inverse);
     // The end of a block that is not used: numbers without weight that do not stretch the range.

@@ -74,6 +74,13 @@ TEST_P(RowScaled, ZerosAndTinyRows) {
       EXPECT_LE(std::fabs(v), 8 * size + 1e-44F);
 }
 
+// A range of almost twice the largest binary32 must not become a scale of infinity.
+TEST_P(RowScaled, HugeRowsStayFinite) {
+  std::vector<float> x = normal_numbers(70, 1);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (i % 2 == 0 ? 1.0F : -1.0F) * 0x1.fp127F;
+  for (const float v : there_and_back(*GetParam(), x)) EXPECT_TRUE(std::isfinite(v));
+}
+
 TEST_P(RowScaled, MoreEffortIsNotWorse) {
   const auto x = normal_numbers(576, 1);
   double last = INFINITY;
