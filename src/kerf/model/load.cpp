@@ -159,7 +159,7 @@ Result<void> load_mlp(Loader& loader, const ModelConfig& config, const std::stri
   return {};
 }
 
-Result<LayerWeights> load_layer(Loader& loader, const ModelConfig& config, std::size_t index) {
+Result<LayerWeights> one_layer(Loader& loader, const ModelConfig& config, std::size_t index) {
   LayerWeights layer;
   const std::string prefix = fmt::format("blk.{}.", index);
   KERF_TRY(layer.attention_norm, loader.norm(prefix + "attn_norm", config.width, config.norm));
@@ -175,8 +175,7 @@ Result<LayerWeights> load_layer(Loader& loader, const ModelConfig& config, std::
 }
 
 /// Embedding, output head and, for gpt2, positions.
-Result<void> load_ends(Loader& loader, const ModelSource& source, ModelConfig& config,
-                       ModelWeights& weights) {
+Result<void> load_matrices(Loader& loader, const ModelSource& source, ModelConfig& config, ModelEnds& ends) {
   const SourceTensor* embedding = source.find("token_embd.weight");
   const std::size_t n_rows = embedding != nullptr && embedding->shape.size() == 2
                                  ? static_cast<std::size_t>(embedding->shape[0])
@@ -185,15 +184,15 @@ Result<void> load_ends(Loader& loader, const ModelSource& source, ModelConfig& c
     return loader.error(ErrorKind::input, "token_embd.weight",
                         fmt::format("{} rows for a vocabulary of {}", n_rows, config.n_vocabulary));
   config.n_vocabulary = n_rows;
-  KERF_TRY(weights.embedding, loader.linear("token_embd", n_rows, config.width, false));
+  KERF_TRY(ends.embedding, loader.linear("token_embd", n_rows, config.width, false));
   const std::string head = loader.has("output.weight") ? "output" : "token_embd";
-  KERF_TRY(weights.output, loader.linear(head, n_rows, config.width, false));
-  KERF_TRY(weights.output_norm, loader.norm("output_norm", config.width, config.norm));
+  KERF_TRY(ends.output, loader.linear(head, n_rows, config.width, false));
+  KERF_TRY(ends.output_norm, loader.norm("output_norm", config.width, config.norm));
   if (!config.learned_positions) return {};
   KERF_TRY(const SourceTensor* positions,
            loader.tensor("position_embd.weight", {config.context_length, config.width}));
-  weights.positions.resize(config.context_length * config.width);
-  return source.read_rows(*positions, 0, config.context_length, weights.positions.data());
+  ends.positions.resize(config.context_length * config.width);
+  return source.read_rows(*positions, 0, config.context_length, ends.positions.data());
 }
 
 /// √(1 + ln(s) / ln(original)) with s = context / original (Ding et al. 2024, «LongRoPE», as Phi-3 uses it).
@@ -205,38 +204,54 @@ float longrope_attention_factor(const ModelConfig& config) {
 }
 
 Result<void> load_rope_factors(Loader& loader, bool has_attention_factor, ModelConfig& config,
-                               ModelWeights& weights) {
+                               ModelEnds& ends) {
   if (config.rope_pairs == RopePairs::none) return {};
   const std::size_t n_pairs = config.rope_width / 2;
   if (loader.has("rope_factors_long.weight")) {
-    KERF_TRY(weights.rope_long_factors, loader.vector("rope_factors_long.weight", n_pairs));
-    KERF_TRY(weights.rope_factors, loader.vector("rope_factors_short.weight", n_pairs));
+    KERF_TRY(ends.rope_long_factors, loader.vector("rope_factors_long.weight", n_pairs));
+    KERF_TRY(ends.rope_factors, loader.vector("rope_factors_short.weight", n_pairs));
     if (!has_attention_factor)
       config.rope.attention_factor = config.local_rope.attention_factor = longrope_attention_factor(config);
   } else {
-    KERF_TRY(weights.rope_factors, loader.vector_if_any("rope_freqs.weight", n_pairs));
+    KERF_TRY(ends.rope_factors, loader.vector_if_any("rope_freqs.weight", n_pairs));
   }
-  for (const auto* factors : {&weights.rope_factors, &weights.rope_long_factors})
+  for (const auto* factors : {&ends.rope_factors, &ends.rope_long_factors})
     for (const float factor : *factors)
       if (!(factor > 0))
         return loader.error(ErrorKind::numeric, "rope factors", fmt::format("{} is not positive", factor));
   return {};
 }
 
+Result<ModelEnds> both_ends(Loader& loader, const ModelSource& source, ModelConfig& config) {
+  ModelEnds ends;
+  KERF_CHECK_OK(load_matrices(loader, source, config, ends));
+  const bool has_attention_factor =
+      source.metadata().contains(config.architecture + ".rope.scaling.attn_factor");
+  KERF_CHECK_OK(load_rope_factors(loader, has_attention_factor, config, ends));
+  return ends;
+}
+
 }  // namespace
+
+Result<ModelEnds> load_ends(const ModelSource& source, ModelConfig& config) {
+  Loader loader(source, config);
+  return both_ends(loader, source, config);
+}
+
+Result<LayerWeights> load_layer(const ModelSource& source, const ModelConfig& config, std::size_t index) {
+  Loader loader(source, config);
+  return one_layer(loader, config, index);
+}
 
 Result<ModelWeights> load_weights(const ModelSource& source, ModelConfig& config) {
   ModelWeights weights;
   Loader loader(source, config);
-  KERF_CHECK_OK(load_ends(loader, source, config, weights));
+  KERF_TRY(weights.ends, both_ends(loader, source, config));
   weights.layers.reserve(config.n_layers);
   for (std::size_t i = 0; i < config.n_layers; ++i) {
-    KERF_TRY(LayerWeights layer, load_layer(loader, config, i));
+    KERF_TRY(LayerWeights layer, one_layer(loader, config, i));
     weights.layers.push_back(std::move(layer));
   }
-  const bool has_attention_factor =
-      source.metadata().contains(config.architecture + ".rope.scaling.attn_factor");
-  KERF_CHECK_OK(load_rope_factors(loader, has_attention_factor, config, weights));
   weights.unused = loader.unused();
   return weights;
 }

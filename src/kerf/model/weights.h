@@ -27,15 +27,20 @@ struct LayerWeights {
   std::optional<Norm> mlp_post_norm;  // [C]
 };
 
-struct ModelWeights {
-  Linear embedding;              // [V, C]
-  std::vector<float> positions;  // [context_length, C], or empty
-  std::vector<LayerWeights> layers;
+/// What lies before the first layer and behind the last.
+struct ModelEnds {
+  Linear embedding;                      // [V, C]
+  std::vector<float> positions;          // [context_length, C], or empty
   Norm output_norm;                      // [C]
   Linear output;                         // [V, C]; the embedding where the file has no output.weight
   std::vector<float> rope_factors;       // [W/2], or empty: llama3, and longrope's short ones
   std::vector<float> rope_long_factors;  // [W/2], or empty
-  std::vector<std::string> unused;       // names of tensors that the model has no place for
+};
+
+struct ModelWeights {
+  ModelEnds ends;
+  std::vector<LayerWeights> layers;
+  std::vector<std::string> unused;  // names of tensors that the model has no place for
 };
 
 /// Finds and checks every tensor that `config` asks for. Matrices stay in the source's mapping unless the
@@ -43,5 +48,9 @@ struct ModelWeights {
 /// and longrope's attention factor where the metadata do not give it. Errors: not_found and input (missing
 /// tensor, wrong shape; both name it), numeric (NaN or infinity in a vector).
 Result<ModelWeights> load_weights(const ModelSource& source, ModelConfig& config);
+
+/// The parts of load_weights(), for those who cannot hold a whole model.
+Result<ModelEnds> load_ends(const ModelSource& source, ModelConfig& config);
+Result<LayerWeights> load_layer(const ModelSource& source, const ModelConfig& config, std::size_t index);
 
 }  // namespace kerf

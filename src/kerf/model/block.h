@@ -1,0 +1,76 @@
+// One layer of the transformer on a batch of tokens, stage by stage: between two stages lies what flows into
+// a weight, so that calibration can look at it and change the weights behind it before the walk goes on.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kerf/base/threads.h"
+#include "kerf/kv/kv_cache.h"
+#include "kerf/model/attention.h"
+#include "kerf/model/config.h"
+#include "kerf/model/rope.h"
+#include "kerf/model/weights.h"
+
+namespace kerf {
+
+/// The stages of a layer. Each result is the walk's own memory, good until that stage runs again or prepare()
+/// is called; T tokens, residual [T, C].
+class BlockWalk {
+ public:
+  /// Of the ends only the RoPE factors are read. `config` and `pool` must outlive the walk.
+  BlockWalk(const ModelConfig& config, const ModelEnds& ends, ThreadPool& pool);
+
+  /// Buffers and angles for n tokens at positions first_position …, of a sequence whose cache holds
+  /// `capacity` (longrope turns by its long factors beyond the original context).
+  void prepare(std::size_t n_tokens, std::size_t first_position, std::size_t capacity);
+
+  /// What flows into q, k, v: the normed residual, [T, C].
+  const float* attention_input(const LayerWeights& layer, const float* residual);
+  /// What flows into the attention's output: [T, H·D]. Appends keys and values at `cache_layer`; the caller
+  /// advances the cache when all layers have run. `x` is attention_input()'s result.
+  const float* attended(const LayerWeights& layer, bool is_local, const float* x, KvCache& cache,
+                        std::size_t cache_layer);
+  /// residual += attention_output(x), x being attended()'s result.
+  void add_attention(const LayerWeights& layer, const float* x, float* residual);
+  /// What flows into gate and up: the normed residual, [T, C].
+  const float* mlp_input(const LayerWeights& layer, const float* residual);
+  /// What flows into the MLP's output: [T, F]. `x` is mlp_input()'s result.
+  const float* mlp_inner(const LayerWeights& layer, const float* x);
+  /// residual += mlp_output(x), x being mlp_inner()'s result.
+  void add_mlp(const LayerWeights& layer, const float* x, float* residual);
+
+ private:
+  void add(const Linear& linear, const std::optional<Norm>& post_norm, const float* x, float* residual);
+
+  const ModelConfig& config_;
+  ThreadPool& pool_;
+  RopeFrequencies frequencies_;
+  RopeFrequencies long_frequencies_;  // longrope beyond the original context
+  RopeFrequencies local_frequencies_;
+  bool has_long_factors_;
+  std::size_t n_tokens_ = 0;
+  std::vector<float> normed_;     // [T, C]
+  std::vector<float> qkv_;        // [T, (H + 2·H_kv)·D]
+  std::vector<float> attended_;   // [T, H·D]
+  std::vector<float> mlp_input_;  // [T, 2F] or [T, F]
+  std::vector<float> mlp_inner_;  // [T, F]
+  std::vector<float> sum_;        // [T, C]: what a block adds to the residual
+  RopeTable rope_;
+  RopeTable local_rope_;
+  AttentionScratch attention_;
+};
+
+/// residual[t, :] = the embedding of tokens[t] at position first_position + t, [T, C].
+void embed_tokens(const ModelConfig& config, const ModelEnds& ends, std::span<const std::int32_t> tokens,
+                  std::size_t first_position, float* residual, ThreadPool& pool);
+
+/// What flows into the output matrix: the normed residual, [T, C].
+void head_input(const ModelEnds& ends, const float* residual, std::size_t n_tokens, float* normed,
+                ThreadPool& pool);
+
+/// logits[T, V] of head_input()'s result.
+void head_logits(const ModelConfig& config, const ModelEnds& ends, const float* normed, std::size_t n_tokens,
+                 float* logits, ThreadPool& pool);
+
+}  // namespace kerf
