@@ -6,8 +6,8 @@ import re
 import sys
 
 RANK = {
-    "base": 0, "tensor": 1, "numbers": 1, "dist": 1, "formats": 2, "quantizers": 3, "io": 3, "text": 3,
-    "kernels": 3, "calib": 4, "kv": 4, "model": 5, "methods": 6, "train": 6, "eval": 6, "export": 6,
+    "base": 0, "tensor": 1, "numbers": 1, "dist": 1, "linalg": 1, "formats": 2, "quantizers": 3, "io": 3,
+    "text": 3, "kernels": 3, "calib": 4, "kv": 4, "model": 5, "methods": 6, "train": 6, "eval": 6, "export": 6,
     "footprint": 6, "search": 7, "report": 7, "study": 8, "server": 8, "cli": 9,
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]kerf/([a-z_0-9]+)/', re.M)
