@@ -23,7 +23,7 @@ constexpr std::size_t kRowStep = 12;
 // An odd number of cache lines between rows of a tile, or rows of 2^n numbers would fight for one cache set.
 constexpr std::size_t kLineFloats = 16;
 
-const EncodedRows* encoded_rows(const KernelTable& table, const Format& format) {
+const EncodedRows* encoded_rows(const KernelTable& table, const Format& format) noexcept {
   if (!format.in_gguf()) return nullptr;
   for (std::size_t i = 0; i < table.n_encoded; ++i)
     if (table.encoded[i].gguf_type == format.gguf_type) return &table.encoded[i];
@@ -111,6 +111,11 @@ void matmul(const KernelTable& table, const WeightView& w, const float* x, std::
 void matmul(const WeightView& w, const float* x, std::size_t n_tokens, float* y, std::size_t y_stride,
             ThreadPool& pool) {
   matmul(kernels::active_table(), w, x, n_tokens, y, y_stride, pool);
+}
+
+void (*decode_loop(const Format& format) noexcept)(const std::uint8_t*, float*, std::size_t) {
+  const EncodedRows* encoded = encoded_rows(kernels::active_table(), format);
+  return encoded != nullptr ? encoded->decode : format.decode;
 }
 
 }  // namespace kerf

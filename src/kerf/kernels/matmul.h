@@ -28,4 +28,8 @@ void matmul(const WeightView& w, const float* x, std::size_t n_tokens, float* y,
 void matmul(const kernels::KernelTable& table, const WeightView& w, const float* x, std::size_t n_tokens,
             float* y, std::size_t y_stride, ThreadPool& pool);
 
+/// The fastest loop of this CPU that decodes a row of the format: the same bits as format.decode.
+[[nodiscard]] void (*decode_loop(const Format& format) noexcept)(const std::uint8_t* src, float* dst,
+                                                                 std::size_t n);
+
 }  // namespace kerf

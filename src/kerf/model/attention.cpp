@@ -95,6 +95,7 @@ struct Request {
   std::size_t q_stride;
   std::size_t n_tokens;
   float* out;
+  float* log_sums;
 };
 
 /// The tile of `head` that begins with token `first`: queries scaled, results and sums empty.
@@ -123,9 +124,12 @@ void attend_tile(const Request& request, std::size_t head, std::size_t first, fl
   for (std::size_t block = first_seen(shape, tile.first) / kBlock; block * kBlock < end; ++block)
     attend_block(shape, tile, request.cache.view(request.layer, kv_head, block), block * kBlock,
                  std::min(kBlock, end - block * kBlock));
-  for (std::size_t t = 0; t < tile.n; ++t)
+  for (std::size_t t = 0; t < tile.n; ++t) {
     kernels::active_table().scale_f32(1.0F / tile.weight[t], tile.out + t * tile.out_stride,
                                       shape.head_width);
+    if (request.log_sums != nullptr)
+      request.log_sums[(first + t) * shape.n_heads + head] = tile.highest[t] + std::log(tile.weight[t]);
+  }
 }
 
 }  // namespace
@@ -137,9 +141,9 @@ void AttentionScratch::prepare(const AttentionShape& shape, unsigned n_workers) 
 
 void attention(const AttentionShape& shape, const KvCache& cache, std::size_t layer, const float* q,
                std::size_t q_stride, std::size_t n_tokens, float* out, AttentionScratch& scratch,
-               ThreadPool& pool) {
+               ThreadPool& pool, float* log_sums) {
   scratch.prepare(shape, pool.size());
-  const Request request{shape, cache, layer, q, q_stride, n_tokens, out};
+  const Request request{shape, cache, layer, q, q_stride, n_tokens, out, log_sums};
   const std::size_t n_tiles = (n_tokens + kTile - 1) / kTile;
   // The last tiles see the most keys: hand them out first, so that no thread is left with one at the end.
   pool.parallel_for(n_tiles * shape.n_heads, 1, [&](std::size_t begin, std::size_t end, unsigned worker) {

@@ -32,9 +32,10 @@ class AttentionScratch {
 
 /// out[t, h] = Σ_p softmax_p(scale · q[t, h]·k[p]) · v[p] over the positions p that token t sees. Token t is
 /// at position cache.length() + t; keys and values of `layer` are stored up to the last of them. q is [T,
-/// H·D] with rows `q_stride` floats apart; out is [T, H·D].
+/// H·D] with rows `q_stride` floats apart; out is [T, H·D]. log_sums, if any, is [T, H]: the softmax's
+/// logarithm of Σ_p exp(score), which the way back (attention_backward.h) wants.
 void attention(const AttentionShape& shape, const KvCache& cache, std::size_t layer, const float* q,
                std::size_t q_stride, std::size_t n_tokens, float* out, AttentionScratch& scratch,
-               ThreadPool& pool);
+               ThreadPool& pool, float* log_sums = nullptr);
 
 }  // namespace kerf

@@ -49,30 +49,44 @@ const float* BlockWalk::attention_input(const LayerWeights& layer, const float* 
   return normed_.data();
 }
 
-const float* BlockWalk::attended(const LayerWeights& layer, bool is_local, const float* x, KvCache& cache,
-                                 std::size_t cache_layer) {
+const float* BlockWalk::projected(const LayerWeights& layer, const float* x) {
+  linear_stack(layer.qkv, x, n_tokens_, qkv_.data(), config_.q_width() + 2 * config_.kv_width(), pool_);
+  return qkv_.data();
+}
+
+AttentionShape BlockWalk::attention_shape(bool is_local) const noexcept {
+  return {.n_heads = config_.n_heads,
+          .n_kv_heads = config_.n_kv_heads,
+          .head_width = config_.head_width,
+          .scale = config_.attention_scale,
+          .window = is_local ? config_.sliding_window : 0};
+}
+
+const float* BlockWalk::attend(const LayerWeights& layer, bool is_local, KvCache& cache,
+                               std::size_t cache_layer, float* log_sums) {
   const std::size_t heads = config_.n_heads, kv_heads = config_.n_kv_heads, width = config_.head_width;
   const std::size_t stride = config_.q_width() + 2 * config_.kv_width();
   float* q = qkv_.data();
   float* k = q + config_.q_width();
   float* v = k + config_.kv_width();
 
-  linear_stack(layer.qkv, x, n_tokens_, q, stride, pool_);
   if (layer.q_norm) normalize_heads(*layer.q_norm, q, n_tokens_, heads, stride, pool_);
   if (layer.k_norm) normalize_heads(*layer.k_norm, k, n_tokens_, kv_heads, stride, pool_);
   if (config_.rope_pairs != RopePairs::none) {
-    const RopeTable& table = is_local ? local_rope_ : rope_;
+    const RopeTable& table = rope_table(is_local);
     rope(table, config_.rope_pairs, q, n_tokens_, heads, width, stride, pool_);
     rope(table, config_.rope_pairs, k, n_tokens_, kv_heads, width, stride, pool_);
   }
   cache.store(cache_layer, k, v, stride, n_tokens_, pool_);
-  const AttentionShape shape{.n_heads = heads,
-                             .n_kv_heads = kv_heads,
-                             .head_width = width,
-                             .scale = config_.attention_scale,
-                             .window = is_local ? config_.sliding_window : 0};
-  attention(shape, cache, cache_layer, q, stride, n_tokens_, attended_.data(), attention_, pool_);
+  attention(attention_shape(is_local), cache, cache_layer, q, stride, n_tokens_, attended_.data(), attention_,
+            pool_, log_sums);
   return attended_.data();
+}
+
+const float* BlockWalk::attended(const LayerWeights& layer, bool is_local, const float* x, KvCache& cache,
+                                 std::size_t cache_layer) {
+  projected(layer, x);
+  return attend(layer, is_local, cache, cache_layer);
 }
 
 void BlockWalk::add_attention(const LayerWeights& layer, const float* x, float* residual) {
@@ -103,9 +117,14 @@ void BlockWalk::add(const Linear& layer, const std::optional<Norm>& post_norm, c
                     float* residual) {
   const std::size_t width = config_.width;
   linear(layer, x, n_tokens_, sum_.data(), width, pool_);
-  if (post_norm) normalize_rows(*post_norm, sum_.data(), n_tokens_, sum_.data(), pool_);
+  const float* sum = sum_.data();
+  if (post_norm) {
+    grow(post_normed_, n_tokens_ * width);
+    normalize_rows(*post_norm, sum, n_tokens_, post_normed_.data(), pool_);
+    sum = post_normed_.data();
+  }
   for_rows(pool_, n_tokens_, width, [&](std::size_t t) {
-    kernels::active_table().axpy_f32(1.0F, sum_.data() + t * width, residual + t * width, width);
+    kernels::active_table().axpy_f32(1.0F, sum + t * width, residual + t * width, width);
   });
 }
 

@@ -31,6 +31,11 @@ class BlockWalk {
   /// advances the cache when all layers have run. `x` is attention_input()'s result.
   const float* attended(const LayerWeights& layer, bool is_local, const float* x, KvCache& cache,
                         std::size_t cache_layer);
+  /// The two halves of attended(), for those who want what lies between: queries, keys and values as the
+  /// weights give them, and, in the same memory, after their norms and RoPE. [T, (H + 2·H_kv)·D]
+  const float* projected(const LayerWeights& layer, const float* x);
+  const float* attend(const LayerWeights& layer, bool is_local, KvCache& cache, std::size_t cache_layer,
+                      float* log_sums = nullptr);
   /// residual += attention_output(x), x being attended()'s result.
   void add_attention(const LayerWeights& layer, const float* x, float* residual);
   /// What flows into gate and up: the normed residual, [T, C].
@@ -39,6 +44,16 @@ class BlockWalk {
   const float* mlp_inner(const LayerWeights& layer, const float* x);
   /// residual += mlp_output(x), x being mlp_inner()'s result.
   void add_mlp(const LayerWeights& layer, const float* x, float* residual);
+
+  /// What the last mlp_inner() put into the activation: gate and up side by side, [T, 2F] or [T, F].
+  [[nodiscard]] const float* mlp_projected() const noexcept { return mlp_input_.data(); }
+  /// What the last add_… added, before its post norm, [T, C].
+  [[nodiscard]] const float* added() const noexcept { return sum_.data(); }
+  /// Attention as a layer has it, and its turns.
+  [[nodiscard]] AttentionShape attention_shape(bool is_local) const noexcept;
+  [[nodiscard]] const RopeTable& rope_table(bool is_local) const noexcept {
+    return is_local ? local_rope_ : rope_;
+  }
 
  private:
   void add(const Linear& linear, const std::optional<Norm>& post_norm, const float* x, float* residual);
@@ -56,6 +71,7 @@ class BlockWalk {
   std::vector<float> mlp_input_;  // [T, 2F] or [T, F]
   std::vector<float> mlp_inner_;  // [T, F]
   std::vector<float> sum_;        // [T, C]: what a block adds to the residual
+  std::vector<float> post_normed_;
   RopeTable rope_;
   RopeTable local_rope_;
   AttentionScratch attention_;

@@ -1,6 +1,7 @@
 #include "kerf/model/linear.h"
 
 #include "kerf/kernels/kernel.h"
+#include "kerf/kernels/matmul_transposed.h"
 #include "kerf/model/rows.h"
 
 namespace kerf {
@@ -18,6 +19,14 @@ void linear_stack(std::span<const Linear> layers, const float* x, std::size_t n_
   for (const Linear& layer : layers) {
     linear(layer, x, n_tokens, y, y_stride, pool);
     y += layer.n_rows();
+  }
+}
+
+void linear_stack_backward(std::span<const Linear> layers, const float* dy, std::size_t dy_stride,
+                           std::size_t n_tokens, float* dx, ThreadPool& pool) {
+  for (const Linear& layer : layers) {
+    matmul_transposed(layer.weight, dy, dy_stride, n_tokens, dx, &layer != layers.data(), pool);
+    dy += layer.n_rows();
   }
 }
 

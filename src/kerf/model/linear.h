@@ -30,6 +30,11 @@ void linear(const Linear& layer, const float* x, std::size_t n_tokens, float* y,
 void linear_stack(std::span<const Linear> layers, const float* x, std::size_t n_tokens, float* y,
                   std::size_t y_stride, ThreadPool& pool);
 
+/// The way back through linear_stack(): dx[t, k] = Σ over the layers of Σ_r dy[t, r]·w[r, k]. Rows of dy are
+/// `dy_stride` floats apart and hold the layers side by side; dx is [T, K].
+void linear_stack_backward(std::span<const Linear> layers, const float* dy, std::size_t dy_stride,
+                           std::size_t n_tokens, float* dx, ThreadPool& pool);
+
 /// dst[t, :] = row ids[t] of the weight, decoded; dst is [T, K].
 void gather_rows(const WeightView& weight, std::span<const std::int32_t> ids, float* dst, ThreadPool& pool);
 

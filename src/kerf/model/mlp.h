@@ -17,4 +17,12 @@ void gated_activation(Activation f, const float* x, std::size_t n_tokens, std::s
 void activation(Activation f, const float* x, std::size_t n_tokens, std::size_t ffn_width, float* y,
                 ThreadPool& pool);
 
+/// The way back through gated_activation(): dx [T, 2F] of its x and dy [T, F].
+void gated_activation_backward(Activation f, const float* x, const float* dy, std::size_t n_tokens,
+                               std::size_t ffn_width, float* dx, ThreadPool& pool);
+
+/// The way back through activation(): dx [T, F] of its x and dy [T, F]; dx may be dy.
+void activation_backward(Activation f, const float* x, const float* dy, std::size_t n_tokens,
+                         std::size_t ffn_width, float* dx, ThreadPool& pool);
+
 }  // namespace kerf

@@ -27,4 +27,9 @@ void normalize_rows(const Norm& norm, const float* x, std::size_t n_tokens, floa
 void normalize_heads(const Norm& norm, float* x, std::size_t n_tokens, std::size_t n_heads,
                      std::size_t stride, ThreadPool& pool);
 
+/// The way back through either: dy, the gradient at y, becomes the gradient at x, in place. x (what went
+/// in, not y) and dy are n_tokens rows of `n_heads` vectors, rows `stride` floats apart.
+void normalize_backward(const Norm& norm, const float* x, float* dy, std::size_t n_tokens,
+                        std::size_t n_heads, std::size_t stride, ThreadPool& pool);
+
 }  // namespace kerf

@@ -74,4 +74,9 @@ void rope(const RopeTable& table, RopePairs pairs, float* x, std::size_t n_token
   });
 }
 
+RopeTable turned_back(RopeTable table) {
+  for (float& sine : table.sines) sine = -sine;
+  return table;
+}
+
 }  // namespace kerf

@@ -37,4 +37,7 @@ void fill_rope_table(const RopeFrequencies& frequencies, std::size_t first, std:
 void rope(const RopeTable& table, RopePairs pairs, float* x, std::size_t n_tokens, std::size_t n_heads,
           std::size_t head_width, std::size_t stride, ThreadPool& pool);
 
+/// The table of the way back: a turn by the opposite angle is the turn's transpose.
+[[nodiscard]] RopeTable turned_back(RopeTable table);
+
 }  // namespace kerf

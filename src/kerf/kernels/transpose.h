@@ -1,0 +1,13 @@
+// Transposed copies, for products whose sums run down a matrix's columns.
+#pragma once
+
+#include <cstddef>
+
+namespace kerf {
+
+/// y[c, r] = x[r, c] for r < n_rows, c < n_cols; rows of x and y start ldx and ldy floats apart. They must
+/// not overlap.
+void transpose(const float* x, std::size_t ldx, std::size_t n_rows, std::size_t n_cols, float* y,
+               std::size_t ldy) noexcept;
+
+}  // namespace kerf
