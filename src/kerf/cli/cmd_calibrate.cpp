@@ -4,7 +4,6 @@
 
 #include <cstdio>
 
-#include "kerf/base/file.h"
 #include "kerf/cli/common.h"
 #include "kerf/cli/loaded_model.h"
 #include "kerf/methods/calibrate.h"
@@ -21,8 +20,8 @@ struct Request {
 Result<std::vector<CalibrationText>> read_texts(const std::vector<std::string>& paths) {
   std::vector<CalibrationText> texts;
   for (const std::string& path : paths) {
-    KERF_TRY(std::string text, read_file(path));
-    texts.push_back({path, std::move(text)});
+    KERF_TRY(CalibrationText text, read_calibration_text(path));
+    texts.push_back(std::move(text));
   }
   return texts;
 }
@@ -131,7 +130,7 @@ int run(const std::vector<std::string>& arguments) {
                  "the importance matrix to write, as llama.cpp has it: GGUF, or its older form if the name "
                  "ends in .dat")
       ->required();
-  app.add_option("--text", request.texts, "texts to read");
+  app.add_option("--text", request.texts, "texts to read: plain, or .jsonl with a field «text» (or «content») per line");
   app.add_option("--ctx", request.options.ctx, "window in tokens")->capture_default_str();
   app.add_option("--windows", request.options.n_windows,
                  "read at most so many windows, spread evenly over the texts; 0 is all");

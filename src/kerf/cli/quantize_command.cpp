@@ -23,7 +23,7 @@ nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
         {"name", outcome.plan.tensors[i].name}, {"shape", outcome.plan.tensors[i].shape},
         {"asked", assignment.asked->name},      {"got", assignment.got->name},
         {"reason", assignment.reason},          {"bytes", outcome.plan.tensors[i].n_bytes()}};
-    tensor["nmse"] = outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].nmse);
+    tensor["nmse"] = outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].error.nmse);
     tensors.push_back(std::move(tensor));
   }
   return {{"input", request.input.string()},
@@ -56,7 +56,7 @@ void print_table(const Outcome& outcome) {
     ++group.count;
     group.numbers += n;
     group.bytes += outcome.plan.tensors[i].n_bytes();
-    if (!outcome.reports.empty()) group.weighted_nmse += outcome.reports[i].nmse * static_cast<double>(n);
+    if (!outcome.reports.empty()) group.weighted_nmse += outcome.reports[i].error.nmse * static_cast<double>(n);
   }
   fmt::print("{:<8} {:>8} {:>14} {:>10} {:>7}  {:<10} {}\n", "type", "tensors", "numbers", "bytes", "bits",
              outcome.reports.empty() ? "" : "mean nmse", "");

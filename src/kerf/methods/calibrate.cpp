@@ -71,39 +71,6 @@ class TapGuard {
   Model& model_;
 };
 
-using Window = std::vector<TokenId>;
-
-/// Whole windows of every text, one after the other: windows do not reach over the end of a text.
-Result<std::vector<Window>> cut_windows(const Tokenizer& tokenizer, const std::vector<CalibrationText>& texts,
-                                        std::size_t ctx) {
-  std::vector<Window> windows;
-  std::size_t n_tokens = 0;
-  for (const CalibrationText& text : texts) {
-    const Window ids = tokenizer.encode(text.text, {.parse_special = false, .add_special = true});
-    n_tokens += ids.size();
-    for (auto begin = ids.begin(); ids.end() - begin >= static_cast<std::ptrdiff_t>(ctx);
-         begin += static_cast<std::ptrdiff_t>(ctx)) {
-      Window& window = windows.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(ctx));
-      if (tokenizer.adds_bos()) window[0] = tokenizer.bos();
-    }
-  }
-  if (windows.empty())
-    return fail(
-        ErrorKind::input, "",
-        fmt::format("the calibration texts have {} tokens, less than one window of {}; give more text "
-                    "or a smaller --ctx",
-                    n_tokens, ctx));
-  return windows;
-}
-
-/// `n` of the windows, evenly spread.
-std::vector<Window> thin_out(std::vector<Window> windows, std::size_t n) {
-  if (n == 0 || n >= windows.size()) return windows;
-  std::vector<Window> chosen;
-  for (std::size_t i = 0; i < n; ++i) chosen.push_back(std::move(windows[i * windows.size() / n]));
-  return chosen;
-}
-
 Result<void> check_options(const Model& model, const CalibrationOptions& options) {
   const std::size_t most = model.config().context_length;
   if (options.ctx < 4 || options.ctx > most)
@@ -120,8 +87,9 @@ Result<CalibrationRun> calibrate(Model& model, const Tokenizer& tokenizer,
                                  const std::vector<CalibrationText>& texts, const CalibrationOptions& options,
                                  ThreadPool& pool, Progress& progress) {
   KERF_CHECK_OK(check_options(model, options));
-  KERF_TRY(auto windows, cut_windows(tokenizer, texts, options.ctx));
-  windows = thin_out(std::move(windows), options.n_windows);
+  KERF_TRY(const TokenWindows all,
+           cut_windows(tokenizer, texts, options.ctx, model.config().n_vocabulary));
+  const TokenWindows windows = spread_windows(all, options.n_windows);
   CalibrationRun run;
   ObserverTap tap(options.observers, run.calibration, pool);
   const TapGuard guard(model, tap);

@@ -9,15 +9,11 @@
 #include "kerf/base/result.h"
 #include "kerf/base/threads.h"
 #include "kerf/calib/calibration.h"
+#include "kerf/calib/texts.h"
 #include "kerf/model/model.h"
 #include "kerf/text/tokenizer.h"
 
 namespace kerf {
-
-struct CalibrationText {
-  std::string name;
-  std::string text;
-};
 
 struct CalibrationOptions {
   std::vector<const ObserverKind*> observers = {&observers::second_moment};

@@ -39,7 +39,7 @@ Result<CalibrationRun> run(const std::vector<CalibrationText>& texts, const Cali
   return calibrate(*model, GoldenTokenizer(), texts, options, pool, progress);
 }
 
-const std::vector<CalibrationText> kText = {{"golden", "text"}};
+const std::vector<CalibrationText> kText = {{"golden", {"text"}}};
 
 /// Of every observer at every site.
 std::vector<ObserverState> states(const Calibration& calibration) {
@@ -95,14 +95,14 @@ TEST(Calibrate, PartsMakeTheWhole) {
 }
 
 TEST(Calibrate, CountsWindowsOfEachText) {
-  EXPECT_EQ(run({{"a", "x"}, {"b", "x"}}, {.ctx = 20})->n_windows, 6U)
+  EXPECT_EQ(run({{"a", {"x"}}, {"b", {"x"}}}, {.ctx = 20})->n_windows, 6U)
       << "72 tokens hold three windows of 20";
-  EXPECT_EQ(run({{"a", "x"}, {"b", "x"}}, {.ctx = 20, .n_windows = 2})->n_windows, 2U);
-  EXPECT_EQ(run({{"a", "x"}, {"b", "x"}}, {.ctx = 20, .part = 1, .n_parts = 4})->n_windows, 2U);
+  EXPECT_EQ(run({{"a", {"x"}}, {"b", {"x"}}}, {.ctx = 20, .n_windows = 2})->n_windows, 2U);
+  EXPECT_EQ(run({{"a", {"x"}}, {"b", {"x"}}}, {.ctx = 20, .part = 1, .n_parts = 4})->n_windows, 2U);
 }
 
 TEST(Calibrate, RefusesWhatItCannotRead) {
-  EXPECT_EQ(run({{"empty", ""}}, {.ctx = 16}).error().kind, ErrorKind::input);
+  EXPECT_EQ(run({{"empty", {""}}}, {.ctx = 16}).error().kind, ErrorKind::input);
   EXPECT_EQ(run(kText, {.ctx = 2}).error().kind, ErrorKind::usage);
   EXPECT_EQ(run(kText, {.ctx = 100000}).error().kind, ErrorKind::usage);
   EXPECT_EQ(run(kText, {.ctx = 16, .part = 3, .n_parts = 3}).error().kind, ErrorKind::usage);

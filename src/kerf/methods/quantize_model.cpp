@@ -4,7 +4,7 @@
 #include <map>
 
 #include "kerf/base/rng.h"
-#include "kerf/methods/round_tensor.h"
+#include "kerf/methods/memory_plan.h"
 
 namespace kerf {
 namespace {
@@ -35,17 +35,6 @@ void note_importance(const RecipeOptions& recipe, const ImportanceMatrix& import
                MetaValue::of_u32(static_cast<std::uint32_t>(importance.weights.size())));
   metadata.set("quantize.imatrix.chunks_count",
                MetaValue::of_u32(static_cast<std::uint32_t>(importance.n_chunks)));
-}
-
-/// What stays in memory besides the weights: program, vocabulary, buffers.
-std::uint64_t resident_besides_weights(const ModelSource& source) {
-  constexpr std::uint64_t kProgram = 24 << 20;
-  std::uint64_t bytes = kProgram + kSlabBytesLimit;
-  for (const auto& [key, value] : source.metadata().entries())
-    if (const auto* strings = std::get_if<std::vector<std::string>>(&value.value))
-      // Twice in memory: the metadata and the tokenizer's tables.
-      for (const std::string& text : *strings) bytes += 2 * (sizeof(std::string) + text.capacity() + 32);
-  return bytes;
 }
 
 void sum_up(const ModelSource& source, QuantizePlan& plan) {
@@ -106,6 +95,23 @@ double expected_seconds(const ModelSource& source, const QuantizePlan& plan, con
   return seconds;
 }
 
+Result<RoundingError> write_tensor(const ModelSource& source, const QuantizePlan& plan, std::size_t index,
+                                   GgufWriter& writer, ThreadPool& pool, RowProgress advance) {
+  const SourceTensor& tensor = source.tensors()[index];
+  const Format& format = *plan.tensors[index].format;
+  const auto sink = [&](Bytes bytes) { return writer.write(bytes); };
+  if (&format == tensor.format)
+    if (const std::optional<Bytes> bytes = source.raw(tensor)) {
+      KERF_CHECK_OK(copy_tensor(tensor, *bytes, sink, advance));
+      return RoundingError{};
+    }
+  const Importance* importance = plan.importance ? plan.importance->find(tensor.name) : nullptr;
+  KERF_TRY(const auto rounders, importance_rounders(tensor, importance, {plan.recipe.effort}));
+  std::vector<const RowRounder*> list;
+  for (const auto& rounder : rounders) list.push_back(rounder.get());
+  return round_tensor({source, tensor, format, list}, sink, pool, advance);
+}
+
 Result<std::vector<TensorReport>> write_quantized(const ModelSource& source, const QuantizePlan& plan,
                                                   const std::filesystem::path& target, ThreadPool& pool,
                                                   Progress& progress) {
@@ -115,15 +121,13 @@ Result<std::vector<TensorReport>> write_quantized(const ModelSource& source, con
   progress.start("quantizing", plan.n_parameters, "weights");
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
     const SourceTensor& tensor = source.tensors()[i];
-    TensorReport report{tensor.name, tensor.shape, plan.assignments[i], plan.tensors[i].n_bytes(), 0};
-    const auto advance = [&](std::uint64_t numbers) {
+    TensorReport report{tensor.name, tensor.shape, plan.assignments[i], plan.tensors[i].n_bytes(), {}};
+    const auto advance = [&](std::uint64_t numbers) -> Result<void> {
       progress.advance(done + numbers, tensor.name);
-      return !progress.cancelled();
+      if (progress.cancelled()) return fail(ErrorKind::cancelled, "", "interrupted; nothing was written");
+      return {};
     };
-    const RoundOptions options{{plan.recipe.effort},
-                               plan.importance ? plan.importance->find(tensor.name) : nullptr};
-    KERF_TRY(report.nmse,
-             round_tensor(source, tensor, *plan.tensors[i].format, options, writer, pool, advance));
+    KERF_TRY(report.error, write_tensor(source, plan, i, writer, pool, advance));
     source.release(tensor);
     done += tensor.n_elements();
     reports.push_back(std::move(report));

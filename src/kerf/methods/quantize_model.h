@@ -14,6 +14,7 @@
 #include "kerf/calib/importance.h"
 #include "kerf/io/gguf.h"
 #include "kerf/methods/recipe.h"
+#include "kerf/methods/round_tensor.h"
 #include "kerf/model/source.h"
 
 namespace kerf {
@@ -45,8 +46,13 @@ struct TensorReport {
   std::vector<std::uint64_t> shape;
   Assignment assignment;
   std::uint64_t bytes = 0;
-  double nmse = 0;  ///< ‖W − Ŵ‖² / ‖W‖², against the source's own values
+  RoundingError error;  ///< against the source's own values
 };
+
+/// One tensor of the plan into `writer`, whose turn it is, with the plan's importance. Errors: those of
+/// round_tensor() and of writing.
+Result<RoundingError> write_tensor(const ModelSource& source, const QuantizePlan& plan, std::size_t index,
+                                   GgufWriter& writer, ThreadPool& pool, RowProgress advance);
 
 /// Writes the file. The same bytes for any number of threads. Errors: numeric (NaN or infinite weight, value
 /// beyond a format's range; names tensor and row), resource, io, cancelled.

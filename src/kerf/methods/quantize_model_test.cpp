@@ -69,8 +69,8 @@ TEST_F(QuantizeModel, WhatIsReportedIsWhatIsRead) {
       error += std::pow(static_cast<double>(original[k]) - back[k], 2);
       power += std::pow(static_cast<double>(original[k]), 2);
     }
-    EXPECT_NEAR((*reports)[i].nmse, error / power, 1e-9) << stored->name;
-    EXPECT_LT((*reports)[i].nmse, 0.002) << stored->name;
+    EXPECT_NEAR((*reports)[i].error.nmse, error / power, 1e-9) << stored->name;
+    EXPECT_LT((*reports)[i].error.nmse, 0.002) << stored->name;
   }
 }
 

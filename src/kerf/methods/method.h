@@ -1,0 +1,52 @@
+// Method: what is done to a model with data. Knows nothing of bytes: it makes rounders, and rounders serve
+// every format.
+//
+// A new method is one file that defines a `const Method` and one line in methods.def.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "kerf/base/result.h"
+#include "kerf/base/threads.h"
+#include "kerf/calib/gram.h"
+#include "kerf/methods/row_rounder.h"
+
+namespace kerf {
+
+/// What the user may say about methods; each reads what concerns it.
+struct MethodOptions {
+  QuantizeOptions search;
+  double damping = 0.01;   ///< of H's diagonal, as a part of its mean
+  bool act_order = false;  ///< columns of large moments first
+  int refinements = 1;     ///< rounds of coordinate descent after error feedback
+};
+
+struct Method {
+  /// What it wants to know of the inputs of a weight.
+  enum class Needs : std::uint8_t { nothing, diagonal, full_moments };
+
+  std::string_view name;     ///< «gptq», as people type it
+  std::string_view summary;  ///< one line for tables
+  Needs needs;
+  /// Memory of a rounder for n_cols columns, at its largest, while it is made.
+  std::uint64_t (*rounder_bytes)(std::size_t n_cols);
+  /// The rounder for weights that read the inputs that `inputs` has seen; nullptr where needs is nothing.
+  /// Errors: numeric.
+  Result<std::unique_ptr<RowRounder>> (*make_rounder)(Gram* inputs, const MethodOptions& options,
+                                                      ThreadPool& pool);
+};
+
+/// Every method, in the order of methods.def.
+[[nodiscard]] std::span<const Method* const> all_methods() noexcept;
+/// By name; nullptr if unknown.
+[[nodiscard]] const Method* find_method(std::string_view name) noexcept;
+
+#define KERF_METHOD(identifier) extern const Method identifier;
+namespace methods {
+#include "kerf/methods/methods.def"
+}
+#undef KERF_METHOD
+
+}  // namespace kerf
