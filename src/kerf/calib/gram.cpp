@@ -72,7 +72,9 @@ tl::unexpected<Error> blame(const float* x, std::size_t n_tokens, std::size_t n_
   while (i + 1 < n_tokens * n_columns && std::isfinite(x[i])) ++i;
   return fail(ErrorKind::numeric, "",
               fmt::format("an activation is {} (token {}, channel {})",
-                          std::isnan(x[i]) ? "NaN" : std::isinf(x[i]) ? "infinite" : "too large",
+                          std::isnan(x[i])   ? "NaN"
+                          : std::isinf(x[i]) ? "infinite"
+                                             : "too large",
                           i / n_columns, i % n_columns));
 }
 

@@ -51,14 +51,14 @@ class Gram {
 
   std::size_t n_columns_;
   std::uint64_t n_tokens_ = 0;
-  double weight_ = 0;                ///< Σ w
-  std::vector<double> squares_;      ///< [K] Σ w·x²
-  std::vector<double> sums_;         ///< [K] Σ x
-  std::vector<double> magnitudes_;   ///< [K] Σ |x|
-  std::vector<float> largest_;       ///< [K] max |x|
-  std::vector<double> products_;     ///< [K, K], tiles on and above the diagonal; after the end all of it
-  std::vector<float> columns_;       ///< [K, T + padding]: √w·x of the batch, transposed
-  std::vector<float> tiles_;         ///< one tile per worker
+  double weight_ = 0;               ///< Σ w
+  std::vector<double> squares_;     ///< [K] Σ w·x²
+  std::vector<double> sums_;        ///< [K] Σ x
+  std::vector<double> magnitudes_;  ///< [K] Σ |x|
+  std::vector<float> largest_;      ///< [K] max |x|
+  std::vector<double> products_;    ///< [K, K], tiles on and above the diagonal; after the end all of it
+  std::vector<float> columns_;      ///< [K, T + padding]: √w·x of the batch, transposed
+  std::vector<float> tiles_;        ///< one tile per worker
   bool ended_ = false;
 };
 

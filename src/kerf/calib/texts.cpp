@@ -48,10 +48,11 @@ std::vector<TokenId> encode(const Tokenizer& tokenizer, const CalibrationText& t
 Result<void> check_ids(const std::vector<TokenId>& ids, const std::string& text, std::size_t n_vocabulary) {
   for (const TokenId id : ids)
     if (id < 0 || static_cast<std::size_t>(id) >= n_vocabulary)
-      return fail(ErrorKind::input, text,
-                  fmt::format("the tokenizer makes token {} of it, but the model's embedding has {} rows; the "
-                              "tokenizer is of another model",
-                              id, n_vocabulary));
+      return fail(
+          ErrorKind::input, text,
+          fmt::format("the tokenizer makes token {} of it, but the model's embedding has {} rows; the "
+                      "tokenizer is of another model",
+                      id, n_vocabulary));
   return {};
 }
 
@@ -82,10 +83,11 @@ Result<TokenWindows> cut_windows(const Tokenizer& tokenizer, const std::vector<C
     }
   }
   if (windows.size() == 0)
-    return fail(ErrorKind::input, texts.empty() ? "" : texts.front().name,
-                fmt::format("the calibration texts have {} tokens, less than one window of {}; give more text "
-                            "or a smaller context",
-                            n_tokens, ctx));
+    return fail(
+        ErrorKind::input, texts.empty() ? "" : texts.front().name,
+        fmt::format("the calibration texts have {} tokens, less than one window of {}; give more text "
+                    "or a smaller context",
+                    n_tokens, ctx));
   return windows;
 }
 

@@ -34,7 +34,9 @@ class TokenWindows {
   }
   [[nodiscard]] std::span<const TokenId> tokens() const noexcept { return tokens_; }
   /// `window` has ctx() tokens.
-  void append(std::span<const TokenId> window) { tokens_.insert(tokens_.end(), window.begin(), window.end()); }
+  void append(std::span<const TokenId> window) {
+    tokens_.insert(tokens_.end(), window.begin(), window.end());
+  }
 
  private:
   std::size_t ctx_;

@@ -130,7 +130,8 @@ int run(const std::vector<std::string>& arguments) {
                  "the importance matrix to write, as llama.cpp has it: GGUF, or its older form if the name "
                  "ends in .dat")
       ->required();
-  app.add_option("--text", request.texts, "texts to read: plain, or .jsonl with a field «text» (or «content») per line");
+  app.add_option("--text", request.texts,
+                 "texts to read: plain, or .jsonl with a field «text» (or «content») per line");
   app.add_option("--ctx", request.options.ctx, "window in tokens")->capture_default_str();
   app.add_option("--windows", request.options.n_windows,
                  "read at most so many windows, spread evenly over the texts; 0 is all");

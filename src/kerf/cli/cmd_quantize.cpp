@@ -1,6 +1,7 @@
 // kerf quantize: a model in, a smaller GGUF out.
 #include <fmt/format.h>
 
+#include "kerf/cli/calibration_request.h"
 #include "kerf/cli/quantize_command.h"
 #include "kerf/io/container.h"
 
@@ -26,9 +27,11 @@ Result<void> add_types_like(const std::string& path, RecipeOptions& recipe) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  Invocation invocation(cmd_quantize,
-                        "kerf quantize model.gguf small.gguf --type Q4_K_M --tensor-type 'attn_v=Q8_0'");
+  Invocation invocation(
+      cmd_quantize,
+      "kerf quantize model.gguf small.gguf --type Q4_0 --method gptq --calib wiki.txt code.txt");
   WriteRequest request;
+  CalibrationRequest calibration;
   std::vector<std::string> rules;
   std::string like;
   bool no_fallback = false;
@@ -54,6 +57,7 @@ int run(const std::vector<std::string>& arguments) {
       ->capture_default_str();
   app.add_flag("--no-fallback", no_fallback, "refuse when a row does not fit its type");
   app.add_flag("--dry-run", request.dry_run, "say size, memory and time; write nothing");
+  calibration.add_options(app);
   return invocation.run(arguments, [&]() -> Result<void> {
     if (type->empty() && types_like->empty())
       return fail(ErrorKind::usage, "", "--type or --types-like is needed; for example --type Q4_K_M");
@@ -61,6 +65,7 @@ int run(const std::vector<std::string>& arguments) {
     request.recipe.allow_fallback = !no_fallback;
     KERF_CHECK_OK(add_rules(rules, request.recipe));
     KERF_CHECK_OK(add_types_like(like, request.recipe));
+    KERF_TRY(request.calibration, calibrated_options(calibration, request.recipe));
     return write_model(invocation, request);
   });
 }

@@ -23,7 +23,8 @@ nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
         {"name", outcome.plan.tensors[i].name}, {"shape", outcome.plan.tensors[i].shape},
         {"asked", assignment.asked->name},      {"got", assignment.got->name},
         {"reason", assignment.reason},          {"bytes", outcome.plan.tensors[i].n_bytes()}};
-    tensor["nmse"] = outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].error.nmse);
+    tensor["nmse"] =
+        outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].error.nmse);
     tensors.push_back(std::move(tensor));
   }
   return {{"input", request.input.string()},
@@ -56,7 +57,8 @@ void print_table(const Outcome& outcome) {
     ++group.count;
     group.numbers += n;
     group.bytes += outcome.plan.tensors[i].n_bytes();
-    if (!outcome.reports.empty()) group.weighted_nmse += outcome.reports[i].error.nmse * static_cast<double>(n);
+    if (!outcome.reports.empty())
+      group.weighted_nmse += outcome.reports[i].error.nmse * static_cast<double>(n);
   }
   fmt::print("{:<8} {:>8} {:>14} {:>10} {:>7}  {:<10} {}\n", "type", "tensors", "numbers", "bytes", "bits",
              outcome.reports.empty() ? "" : "mean nmse", "");
@@ -101,15 +103,22 @@ Result<void> check_paths(const WriteRequest& request) {
 Result<void> write_model(Invocation& invocation, const WriteRequest& request) {
   KERF_CHECK_OK(check_paths(request));
   KERF_TRY(const auto source, ModelSource::open(request.input));
-  KERF_TRY(const QuantizePlan plan, plan_quantization(*source, request.recipe, KERF_VERSION));
+  KERF_TRY(QuantizePlan plan, plan_quantization(*source, request.recipe, KERF_VERSION));
   ThreadPool pool(invocation.common().threads);
+  std::optional<CalibratedPlan> calibrated;
+  if (request.calibration) {
+    KERF_TRY(calibrated, plan_calibrated(*source, *request.calibration, pool, plan));
+  }
   Outcome outcome{*source, plan, {}, 0};
   if (!invocation.common().quiet) say_fallbacks(outcome);
   if (request.dry_run) {
     outcome.seconds = expected_seconds(*source, plan, pool);
   } else {
     const auto begin = std::chrono::steady_clock::now();
-    KERF_TRY(outcome.reports, write_quantized(*source, plan, request.output, pool, invocation.progress()));
+    Progress& progress = invocation.progress();
+    KERF_TRY(outcome.reports, calibrated ? write_calibrated(*source, plan, *calibrated, *request.calibration,
+                                                            request.output, pool, progress)
+                                         : write_quantized(*source, plan, request.output, pool, progress));
     outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   invocation.common().json ? print_json(as_json(request, outcome)) : print_report(request, outcome);

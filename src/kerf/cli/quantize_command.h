@@ -2,10 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "kerf/cli/common.h"
-#include "kerf/methods/quantize_model.h"
+#include "kerf/methods/quantize_calibrated.h"
 
 namespace kerf::cli {
 
@@ -13,6 +14,7 @@ struct WriteRequest {
   std::filesystem::path input;
   std::filesystem::path output;
   RecipeOptions recipe;
+  std::optional<CalibratedOptions> calibration;  ///< nothing: every tensor by itself
   bool dry_run = false;
 };
 

@@ -14,10 +14,11 @@ namespace {
 
 tl::unexpected<Error> fail_spill(const std::filesystem::path& folder, std::string_view action, int code) {
   const bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
-  return fail(full ? ErrorKind::resource : ErrorKind::io, folder.string(),
-              fmt::format("cannot {} the file for activations: {}; free some space there, calibrate with fewer "
-                          "tokens or allow more memory",
-                          action, std::strerror(code)));
+  return fail(
+      full ? ErrorKind::resource : ErrorKind::io, folder.string(),
+      fmt::format("cannot {} the file for activations: {}; free some space there, calibrate with fewer "
+                  "tokens or allow more memory",
+                  action, std::strerror(code)));
 }
 
 /// A file in `folder` that nobody else can see.
@@ -35,9 +36,10 @@ std::unique_ptr<float[]> allocate(std::size_t n) {
 }
 
 tl::unexpected<Error> no_memory(std::size_t n) {
-  return fail(ErrorKind::resource, "",
-              fmt::format("no memory for activations ({} bytes); calibrate with fewer tokens or set --max-ram",
-                          n * sizeof(float)));
+  return fail(
+      ErrorKind::resource, "",
+      fmt::format("no memory for activations ({} bytes); calibrate with fewer tokens or set --max-ram",
+                  n * sizeof(float)));
 }
 
 }  // namespace

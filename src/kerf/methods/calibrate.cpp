@@ -87,8 +87,7 @@ Result<CalibrationRun> calibrate(Model& model, const Tokenizer& tokenizer,
                                  const std::vector<CalibrationText>& texts, const CalibrationOptions& options,
                                  ThreadPool& pool, Progress& progress) {
   KERF_CHECK_OK(check_options(model, options));
-  KERF_TRY(const TokenWindows all,
-           cut_windows(tokenizer, texts, options.ctx, model.config().n_vocabulary));
+  KERF_TRY(const TokenWindows all, cut_windows(tokenizer, texts, options.ctx, model.config().n_vocabulary));
   const TokenWindows windows = spread_windows(all, options.n_windows);
   CalibrationRun run;
   ObserverTap tap(options.observers, run.calibration, pool);

@@ -72,10 +72,10 @@ Result<MemoryPlan> plan_memory(const ModelSource& source, const ModelConfig& con
   // From the least traffic to files to the most.
   for (const SpillPlan spill : {SpillPlan{false, false}, {false, true}, {true, false}, {true, true}})
     if (const MemoryPlan plan = with(spill); plan.peak_bytes <= limit_bytes) return plan;
-  return fail(ErrorKind::resource, "--max-ram",
-              fmt::format("{} is not enough: {} on this model with windows of {} tokens takes {}",
-                          as_option(limit_bytes), method.name, ctx,
-                          as_option(with({true, true}).peak_bytes)));
+  return fail(
+      ErrorKind::resource, "--max-ram",
+      fmt::format("{} is not enough: {} on this model with windows of {} tokens takes {}",
+                  as_option(limit_bytes), method.name, ctx, as_option(with({true, true}).peak_bytes)));
 }
 
 }  // namespace kerf

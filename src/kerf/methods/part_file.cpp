@@ -168,7 +168,8 @@ Result<void> PartFile::read_records(const std::string& header) {
 }
 
 bool PartFile::read_record(Bytes file, std::uint64_t& at) {
-  if (file.size() - at < kRecordHead || load_le<std::uint32_t>(file.data() + at) != kRecordMagic) return false;
+  if (file.size() - at < kRecordHead || load_le<std::uint32_t>(file.data() + at) != kRecordMagic)
+    return false;
   const std::uint64_t name_bytes = load_le<std::uint32_t>(file.data() + at + 4);
   const std::uint64_t n_bytes = load_le<std::uint64_t>(file.data() + at + 8);
   const std::uint64_t left = file.size() - at;

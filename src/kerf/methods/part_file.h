@@ -6,8 +6,8 @@
 //   record  u32 magic, u32 length of the name, u64 number of bytes, name, zeros up to a multiple of 64, the
 //           tensor's bytes, three f64 (RoundingError), u64 checksum of all that
 //
-// Little-endian; do not renumber. A record counts when it is whole and its checksum is right: what follows the
-// last one that does was being written when the work broke off, and is cut off.
+// Little-endian; do not renumber. A record counts when it is whole and its checksum is right: what follows
+// the last one that does was being written when the work broke off, and is cut off.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,10 @@ class PartFile {
     RoundingError error;
   };
 
-  /// «<target>.part», locked against a second process. With `resume`, what an earlier run of the same identity
-  /// finished is there; without, there must be no such file. Errors: usage (another identity, named; a file
-  /// although nothing is to be resumed), input (no part file, or damaged), resource (locked, disk), io.
+  /// «<target>.part», locked against a second process. With `resume`, what an earlier run of the same
+  /// identity finished is there; without, there must be no such file. Errors: usage (another identity, named;
+  /// a file although nothing is to be resumed), input (no part file, or damaged), resource (locked, disk),
+  /// io.
   static Result<PartFile> open(const std::filesystem::path& target, const RunIdentity& identity, bool resume);
   PartFile(PartFile&& other) noexcept;
   PartFile& operator=(PartFile&& other) noexcept;

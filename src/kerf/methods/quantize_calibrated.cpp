@@ -104,8 +104,8 @@ Result<void> CalibratedRun::run(const std::filesystem::path& folder) {
   done_ = ends.embedding.n_rows() * ends.embedding.n_cols();
   for (std::size_t i = 0; i < config.n_layers; ++i) KERF_CHECK_OK(run_layer(*walk, config, i));
   if (is_open(ends.output))
-    KERF_CHECK_OK(stage({&ends.output, 1},
-                        [&](CalibrationWalk::Sink sink) { return walk->head_inputs(ends, sink); }));
+    KERF_CHECK_OK(
+        stage({&ends.output, 1}, [&](CalibrationWalk::Sink sink) { return walk->head_inputs(ends, sink); }));
   progress_.finish();
   return {};
 }
@@ -144,9 +144,8 @@ Result<void> CalibratedRun::watch_head(const ModelEnds& ends, const ModelConfig&
     KERF_CHECK_OK(walk->run_layer(layer, config.layer_is_local[i], no_stop));
     release(layer);
   }
-  return walk->head_inputs(ends, [&](std::size_t, const float* x) {
-    return inputs.add(x, windows.ctx(), nullptr, pool_);
-  });
+  return walk->head_inputs(
+      ends, [&](std::size_t, const float* x) { return inputs.add(x, windows.ctx(), nullptr, pool_); });
 }
 
 Result<void> CalibratedRun::run_layer(CalibrationWalk& walk, const ModelConfig& config, std::size_t index) {
@@ -165,11 +164,10 @@ Result<void> CalibratedRun::run_layer(CalibrationWalk& walk, const ModelConfig& 
   } else {
     using Sink = CalibrationWalk::Sink;
     KERF_CHECK_OK(stage(layer.qkv, [&](Sink sink) { return walk.attention_inputs(layer, sink); }));
-    KERF_CHECK_OK(stage({&layer.attention_output, 1},
-                        [&](Sink sink) { return walk.attended(layer, is_local, sink); }));
-    KERF_CHECK_OK(stage(layer.mlp_input, [&](Sink sink) { return walk.mlp_inputs(layer, sink); }));
     KERF_CHECK_OK(
-        stage({&layer.mlp_output, 1}, [&](Sink sink) { return walk.mlp_inners(layer, sink); }));
+        stage({&layer.attention_output, 1}, [&](Sink sink) { return walk.attended(layer, is_local, sink); }));
+    KERF_CHECK_OK(stage(layer.mlp_input, [&](Sink sink) { return walk.mlp_inputs(layer, sink); }));
+    KERF_CHECK_OK(stage({&layer.mlp_output, 1}, [&](Sink sink) { return walk.mlp_inners(layer, sink); }));
     KERF_CHECK_OK(walk.finish_layer(layer, after));
   }
   release(layer);
@@ -211,17 +209,17 @@ Result<void> CalibratedRun::round_one(const Linear& linear, const RowRounder& ro
   const PlannedTensor& to = plan_.tensors[index_.at(linear.name)];
   const RowRounder* const list[] = {&rounder};
   KERF_CHECK_OK(part_.begin(linear.name, to.n_bytes()));
-  KERF_TRY(const RoundingError error,
-           round_tensor({source_, from, *to.format, list, &baseline_},
-                        [&](Bytes bytes) { return part_.write(bytes); }, pool_,
-                        [&](std::uint64_t) {
-                          source_.release(from);
-                          return advance(0, linear.name);
-                        }));
+  KERF_TRY(const RoundingError error, round_tensor(
+                                          {source_, from, *to.format, list, &baseline_},
+                                          [&](Bytes bytes) { return part_.write(bytes); }, pool_,
+                                          [&](std::uint64_t) {
+                                            source_.release(from);
+                                            return advance(0, linear.name);
+                                          }));
   source_.release(from);
   KERF_CHECK_OK(part_.finish(error));
-  return advance(0, fmt::format("{} error {:.5f}, plainly rounded {:.5f}", linear.name, error.output,
-                                error.baseline));
+  return advance(
+      0, fmt::format("{} error {:.5f}, plainly rounded {:.5f}", linear.name, error.output, error.baseline));
 }
 
 Result<void> CalibratedRun::use_new_bytes(Linear& linear) {
@@ -261,7 +259,8 @@ Result<std::vector<TensorReport>> assemble(const ModelSource& source, const Quan
     if (const PartFile::Record* record = part.find(tensor.name)) {
       report.error = record->error;
       KERF_TRY(const Bytes bytes, part.view(tensor.name));
-      KERF_CHECK_OK(copy_tensor(tensor, bytes, [&](Bytes b) { return writer.write(b); }, advance));
+      KERF_CHECK_OK(copy_tensor(
+          tensor, bytes, [&](Bytes b) { return writer.write(b); }, advance));
       part.release(tensor.name);
     } else {
       KERF_TRY(report.error, write_tensor(source, plan, i, writer, pool, advance));
@@ -285,7 +284,8 @@ void note_calibration(const CalibratedOptions& options, const TokenWindows& wind
 
 /// Whether an interrupted run's work is worth keeping: what failed for a reason in the input fails again.
 bool can_go_on(const Error& error) {
-  return error.kind == ErrorKind::cancelled || error.kind == ErrorKind::resource || error.kind == ErrorKind::io;
+  return error.kind == ErrorKind::cancelled || error.kind == ErrorKind::resource ||
+         error.kind == ErrorKind::io;
 }
 
 }  // namespace

@@ -145,7 +145,8 @@ class TensorRounder {
   Result<Sums> round_rows(std::uint64_t first, std::uint64_t n_rows, std::uint8_t* bytes, Scratch& scratch) {
     const std::size_t n = n_rows * n_columns_;
     KERF_CHECK_OK(job_.source.read_rows(job_.tensor, first, n_rows, scratch.x.data()));
-    if (!all_finite(scratch.x.data(), n)) return tl::unexpected<Error>(blame(job_.tensor, job_.format, first, scratch, n));
+    if (!all_finite(scratch.x.data(), n))
+      return tl::unexpected<Error>(blame(job_.tensor, job_.format, first, scratch, n));
     const Sums sums = round_matrices(first, n_rows, bytes, scratch);
     if (!std::isfinite(sums.plain.error))
       return tl::unexpected<Error>(blame(job_.tensor, job_.format, first, scratch, n));
@@ -153,7 +154,8 @@ class TensorRounder {
   }
 
   /// Rows of one matrix after the other: each has its own rounder.
-  Sums round_matrices(std::uint64_t first, std::uint64_t n_rows, std::uint8_t* bytes, Scratch& scratch) const {
+  Sums round_matrices(std::uint64_t first, std::uint64_t n_rows, std::uint8_t* bytes,
+                      Scratch& scratch) const {
     const std::uint64_t per_matrix = job_.tensor.n_rows() / job_.rounders.size();
     Sums sums;
     for (std::uint64_t row = 0; row < n_rows;) {

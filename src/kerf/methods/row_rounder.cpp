@@ -36,7 +36,8 @@ ColumnRounder::ColumnRounder(std::vector<float> importance, const QuantizeOption
     : importance_(std::move(importance)), search_(search) {
   double sum = 0;
   for (const float w : importance_) sum += w;
-  const auto mean = static_cast<float>(sum / static_cast<double>(std::max<std::size_t>(importance_.size(), 1)));
+  const auto mean =
+      static_cast<float>(sum / static_cast<double>(std::max<std::size_t>(importance_.size(), 1)));
   for (float& w : importance_) w = mean > 0 ? std::max(w, kLeastImportance * mean) : 1.0F;
 }
 

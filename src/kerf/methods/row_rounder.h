@@ -18,8 +18,8 @@ class RowRounder {
   /// Rounds w [n_rows, n_cols] of finite numbers into dst [n_rows · format.row_bytes(n_cols)].
   virtual void round(const Format& format, const float* w, std::uint8_t* dst, std::size_t n_rows,
                      std::size_t n_cols) const = 0;
-  /// What the rows of d = w − back [n_rows, n_cols] cost, in a unit of the rounder's own: d·H·dᵀ where it knows
-  /// the second moments H of the inputs. `back` may be nullptr: zeros.
+  /// What the rows of d = w − back [n_rows, n_cols] cost, in a unit of the rounder's own: d·H·dᵀ where it
+  /// knows the second moments H of the inputs. `back` may be nullptr: zeros.
   [[nodiscard]] virtual double cost(const float* w, const float* back, std::size_t n_rows,
                                     std::size_t n_cols) const = 0;
 };

@@ -30,7 +30,8 @@ struct Summing {
 
 /// Of some rows: their stored bytes, or their numbers where the source rearranges them.
 Result<std::uint64_t> checksum_of_rows(const ModelSource& source, const SourceTensor& tensor,
-                                       const std::optional<Bytes>& raw, std::uint64_t first, std::uint64_t n) {
+                                       const std::optional<Bytes>& raw, std::uint64_t first,
+                                       std::uint64_t n) {
   if (raw) {
     const std::uint64_t row_bytes = tensor.format->row_bytes(tensor.row_length());
     return checksum(raw->subspan(first * row_bytes, n * row_bytes));
@@ -40,7 +41,8 @@ Result<std::uint64_t> checksum_of_rows(const ModelSource& source, const SourceTe
   return checksum(Bytes{reinterpret_cast<const std::uint8_t*>(numbers.data()), 4 * numbers.size()});
 }
 
-Result<void> add_tensor(const ModelSource& source, const SourceTensor& tensor, ThreadPool& pool, Summing& sum) {
+Result<void> add_tensor(const ModelSource& source, const SourceTensor& tensor, ThreadPool& pool,
+                        Summing& sum) {
   const std::optional<Bytes> raw = source.raw(tensor);
   const std::uint64_t row_bytes = std::max<std::uint64_t>(1, tensor.format->row_bytes(tensor.row_length()));
   const std::uint64_t piece = std::max<std::uint64_t>(1, kPieceBytes / row_bytes);
