@@ -88,16 +88,16 @@ void BlockGradient::backward(const LayerWeights& layer, bool is_local, float* gr
 void BlockGradient::mlp_backward(const LayerWeights& layer, float* gradient, GradientTap* tap) {
   const std::size_t width = config_.width, ffn = config_.ffn_width;
   const float* d_sum = through_post_norm(layer.mlp_post_norm, walk_.added(), gradient, tap);
-  show(layer.mlp_output, mlp_inner_, d_sum, width, tap);
   linear_stack_backward({&layer.mlp_output, 1}, d_sum, width, n_tokens_, d_inner_.data(), pool_);
+  show(layer.mlp_output, mlp_inner_, d_sum, width, tap);
 
   const bool gated = config_.mlp != MlpKind::plain;
   const auto way_back = gated ? gated_activation_backward : activation_backward;
   way_back(config_.activation, walk_.mlp_projected(), d_inner_.data(), n_tokens_, ffn, d_projected_.data(),
            pool_);
   const std::size_t stride = gated ? 2 * ffn : ffn;
-  show(layer.mlp_input, mlp_normed_, d_projected_.data(), stride, tap);
   linear_stack_backward(layer.mlp_input, d_projected_.data(), stride, n_tokens_, d_sum_.data(), pool_);
+  show(layer.mlp_input, mlp_normed_, d_projected_.data(), stride, tap);
   through_norm(layer.mlp_norm, middle_.data(), d_sum_.data(), tap);
   kernels::active_table().axpy_f32(1.0F, d_sum_.data(), gradient, n_tokens_ * width);
 }
@@ -107,8 +107,8 @@ void BlockGradient::attention_part_backward(const LayerWeights& layer, bool is_l
   const std::size_t width = config_.width, q_width = config_.q_width(), kv_width = config_.kv_width();
   const std::size_t stride = q_width + 2 * kv_width;
   const float* d_sum = through_post_norm(layer.attention_post_norm, attention_sum_.data(), gradient, tap);
-  show(layer.attention_output, attended_, d_sum, width, tap);
   linear_stack_backward({&layer.attention_output, 1}, d_sum, width, n_tokens_, d_inner_.data(), pool_);
+  show(layer.attention_output, attended_, d_sum, width, tap);
 
   const AttentionPass pass{.q = qkv_,
                            .k = qkv_ + q_width,
@@ -121,8 +121,8 @@ void BlockGradient::attention_part_backward(const LayerWeights& layer, bool is_l
   attention_backward(walk_.attention_shape(is_local), pass, d_inner_.data(), dq, dq + q_width,
                      dq + q_width + kv_width, stride, attention_, pool_);
   turn_back(layer, is_local, tap);
-  show(layer.qkv, attention_input_.data(), dq, stride, tap);
   linear_stack_backward(layer.qkv, dq, stride, n_tokens_, d_sum_.data(), pool_);
+  show(layer.qkv, attention_input_.data(), dq, stride, tap);
   through_norm(layer.attention_norm, input_.data(), d_sum_.data(), tap);
   kernels::active_table().axpy_f32(1.0F, d_sum_.data(), gradient, n_tokens_ * width);
 }

@@ -36,6 +36,8 @@ class GradientTap {
  public:
   virtual ~GradientTap() = default;
   /// Every weight of a layer comes once per window; the output matrix comes in portions of tokens, in order.
+  /// The numbers of a layer's weight may be changed now: the way back is through with them. Those of the
+  /// output matrix and of norms may not, before the window is done.
   virtual void linear(const LinearGradient& gradient) = 0;
   virtual void norm(const NormGradient&) {}
   /// Row tokens[t] of the embedding gets the gradient dy[t, :], for each t; dy is [T, C].

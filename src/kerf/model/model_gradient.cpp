@@ -62,9 +62,9 @@ void HeadGradient::portion_backward(const Portion& portion, LogitLoss loss, floa
       softcap_backward(capped_.data() + t * n_vocabulary, config_.final_softcap, n_vocabulary,
                        logits + t * n_vocabulary);
     });
+  linear_stack_backward({&ends_.output, 1}, logits, n_vocabulary, portion.n, gradient, pool_);
   if (tap != nullptr)
     tap->linear({ends_.output, normed_.data(), logits, n_vocabulary, portion.first, portion.n});
-  linear_stack_backward({&ends_.output, 1}, logits, n_vocabulary, portion.n, gradient, pool_);
   if (tap != nullptr)
     tap->norm({ends_.output_norm, portion.residual, gradient, width, portion.first, portion.n, 1});
   normalize_backward(ends_.output_norm, portion.residual, gradient, portion.n, 1, width, pool_);
