@@ -73,6 +73,7 @@ BlockSearch::BlockSearch(const Format& format, int effort, bool weighted) noexce
       effort_(std::clamp(effort + (weighted && importance_deserves_more(grid_, scale_ratio_) ? 1 : 0), 0,
                          kMostEffort)),
       plan_(grid_, effort_, weighted),
+      own_grid_(format),
       group_size_(format.block_size / grid_.n_groups),
       blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)) {}
 
@@ -91,6 +92,7 @@ void BlockSearch::load(const float* x, const float* importance) noexcept {
   for (std::size_t p = 0; p < n_panels(); ++p)
     load_numbers(panels_[p], eight_groups(x, p, padded), group_size_);
   choose_units();
+  look_for_own_grids();
   if (importance != nullptr) load_importance(importance);
   std::fill_n(centre_, kMaxLanes, 0.0F);
   if (!grid_.has_offset) return;
@@ -120,6 +122,11 @@ void BlockSearch::choose_units() noexcept {
     for (std::size_t k = 0; k < groups_of_panel(p); ++k) factor[k] = 1.0F / unit_[p * kLanes + k];
     multiply(panels_[p], factor);
   }
+}
+
+void BlockSearch::look_for_own_grids() noexcept {
+  suspects_ = 0;
+  for (std::size_t p = 0; p < n_panels(); ++p) suspects_ |= own_grid_.suspects(panels_[p]) << (p * kLanes);
 }
 
 // Weights are relative to the largest of the block. Where all are zero all numbers count the same, and a
@@ -316,6 +323,9 @@ void BlockSearch::store_codes(const float* x, std::uint8_t* blocks) const noexce
   choose_codes(plan_.levels(), x, group_size_, n_groups_, stored_.scale, stored_.offset, codes);
   for (std::size_t b = 0; b < n_blocks_; ++b)
     grid_.store_codes(codes + b * format_.block_size, blocks + b * format_.block_bytes);
+  for (std::size_t b = 0; b < n_blocks_ && suspects_ != 0; ++b)
+    if ((suspects_ >> b & 1U) != 0)
+      own_grid_.restore(plan_.levels(), x + b * format_.block_size, blocks + b * format_.block_bytes);
 }
 
 }  // namespace kerf

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kerf/quantizers/fit.h"
+#include "kerf/quantizers/own_grid.h"
 
 namespace kerf {
 
@@ -24,7 +25,8 @@ class BlockSearch {
   void choose_parameters(const float* x, const float* importance, std::size_t n_blocks,
                          std::uint8_t* blocks) noexcept;
 
-  /// Writes the codes of the nearest levels into these blocks; x as before.
+  /// Writes the codes of the nearest levels into these blocks; x as before. Numbers that lay on a grid of the
+  /// format already are kept exactly.
   void store_codes(const float* x, std::uint8_t* blocks) const noexcept;
 
  private:
@@ -56,6 +58,7 @@ class BlockSearch {
   void load(const float* x, const float* importance) noexcept;
   void choose_units() noexcept;
   void load_importance(const float* importance) noexcept;
+  void look_for_own_grids() noexcept;
   void fit(Choice& choice) const noexcept;
   void store(Choice& choice, std::uint8_t* blocks) noexcept;
   void measure(Choice& choice) const noexcept;
@@ -83,11 +86,13 @@ class BlockSearch {
   float scale_ratio_;  ///< between neighbouring scales where they are coarse, else 1
   int effort_;
   SearchPlan plan_;
+  OwnGrid own_grid_;
   std::size_t group_size_;
   std::size_t blocks_at_once_;
   std::size_t n_blocks_ = 0;
   std::size_t n_groups_ = 0;   ///< of all blocks at hand
   bool natural_units_ = true;  ///< every unit is 1
+  unsigned suspects_ = 0;      ///< bit b: the numbers of block b may lie on a grid already
   float unit_[kMaxLanes];      ///< a power of two: number = unit · (number in the panel + centre)
   float centre_[kMaxLanes];
   Stored stored_;

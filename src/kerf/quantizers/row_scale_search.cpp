@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kerf/formats/row_scaled.h"
+#include "kerf/quantizers/own_row.h"
 
 namespace kerf {
 namespace {
@@ -195,6 +196,7 @@ class RowSearch {
 void search_row_scale(const Format& format, const float* x, const float* importance, std::uint8_t* dst,
                       std::size_t n, const QuantizeOptions& options) noexcept {
   RowSearch(format, x, importance, n, options).run(dst);
+  if (format.row_scale->inner->grid != nullptr) restore_row(format, x, n, dst);
 }
 
 }  // namespace kerf
