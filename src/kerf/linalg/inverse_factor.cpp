@@ -12,6 +12,7 @@ extern "C" {
 void dpotrf_(const char* triangle, const int* n, double* a, const int* stride, int* status);
 void dtrtri_(const char* triangle, const char* diagonal, const int* n, double* a, const int* stride,
              int* status);
+void dpotri_(const char* triangle, const int* n, double* a, const int* stride, int* status);
 }
 
 namespace kerf {
@@ -111,6 +112,27 @@ Result<InverseFactor> inverse_factor(std::span<const float> h, std::size_t n, do
 
 Result<InverseFactor> inverse_factor(std::span<const double> h, std::size_t n, double damping) {
   return factor(h, n, damping);
+}
+
+std::vector<float> block_inverses(std::span<const float> lower, std::size_t n, std::size_t size) {
+  KERF_CHECK(lower.size() == n * n);
+  std::vector<float> inverses(n * size, 0.0F);
+  std::vector<double> a(size * size);
+  for (std::size_t first = 0; first < n; first += size) {
+    const std::size_t m = std::min(size, n - first);
+    // Row-major lower is LAPACK's upper: Uᵀ·U with U = Lᵀ.
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < m; ++j)
+        a[i * m + j] = j <= i ? static_cast<double>(lower[(first + i) * n + first + j]) : 0.0;
+    const int order = static_cast<int>(m);
+    int status = 0;
+    dpotri_("U", &order, a.data(), &order, &status);
+    KERF_CHECK(status == 0);
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < m; ++j)
+        inverses[(first + i) * size + j] = static_cast<float>(j <= i ? a[i * m + j] : a[j * m + i]);
+  }
+  return inverses;
 }
 
 }  // namespace kerf

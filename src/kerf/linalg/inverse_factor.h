@@ -36,4 +36,12 @@ struct InverseFactor {
 [[nodiscard]] Result<InverseFactor> inverse_factor(std::span<const float> h, std::size_t n, double damping);
 [[nodiscard]] Result<InverseFactor> inverse_factor(std::span<const double> h, std::size_t n, double damping);
 
+/// (L·Lᵀ)⁻¹ for each block L of `size` rows and columns on the diagonal of a lower triangular matrix [n, n];
+/// the last may be smaller. Row j of the result [n, size] is that of row j in its block.
+///
+/// With Uᵀ of an InverseFactor, d·M·dᵀ is what differences d of a block cost if the columns after it make
+/// good what they can.
+[[nodiscard]] std::vector<float> block_inverses(std::span<const float> lower, std::size_t n,
+                                                std::size_t size);
+
 }  // namespace kerf

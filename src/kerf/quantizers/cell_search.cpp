@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <tuple>
 
 #include "kerf/base/bits.h"
 
@@ -225,7 +226,11 @@ void CellSearch::finish(const Probe& probe, const CellCode& found) const noexcep
   for (std::size_t i = 0; i < kCell; ++i)
     answer.value[i] = ((changed >> i & 1U) != 0 ? -coordinate[i] : coordinate[i]) + shift;
   measure(*probe.query, answer);
-  if (answer.error < probe.answer->error) *probe.answer = answer;
+  // Of equals always the same one: which is finished first depends on the other queries.
+  const auto rank = [](const CellAnswer& a) {
+    return std::tuple(a.error, a.code.point[0], a.code.point[1], a.code.negative);
+  };
+  if (rank(answer) < rank(*probe.answer)) *probe.answer = answer;
 }
 
 }  // namespace kerf

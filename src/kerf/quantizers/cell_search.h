@@ -41,7 +41,8 @@ class CellSearch {
 
   /// The code of least error for each query: the least of all for grids without `even` signs. With them, a
   /// cell with one sign too many tries to give it up at n_flips numbers (1 … 8), those where that costs least
-  /// before the point is known, and afterwards at any; 8 finds the least.
+  /// before the point is known, and afterwards at any; 8 finds the least. No answer depends on the other
+  /// queries.
   void nearest(std::span<const CellQuery> queries, int n_flips, CellAnswer* answers) const noexcept;
 
   /// The root mean square of all coordinates.

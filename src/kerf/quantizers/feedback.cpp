@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "kerf/base/bits.h"
 #include "kerf/base/check.h"
+#include "kerf/formats/vector_grid.h"
 #include "kerf/quantizers/feedback_lanes.h"
 #include "kerf/quantizers/feedback_piece.h"
 
@@ -30,30 +32,68 @@ Result<Feedback> Feedback::make_from(std::span<const T> h, std::size_t n_cols,
   Feedback made;
   made.options_ = options;
   made.n_cols_ = n_cols;
-  const auto diagonal = [&](std::size_t i) { return h[i * n_cols + i]; };
-  Result<InverseFactor> factor = [&] {
-    if (!options.act_order) return inverse_factor(h, n_cols, options.damping);
-    made.order_.resize(n_cols);
-    std::iota(made.order_.begin(), made.order_.end(), std::size_t{0});
-    std::stable_sort(made.order_.begin(), made.order_.end(),
-                     [&](std::size_t a, std::size_t b) { return diagonal(a) > diagonal(b); });
-    return inverse_factor(std::span<const T>(permuted(h, made.order_)), n_cols, options.damping);
-  }();
-  if (!factor) return tl::unexpected(std::move(factor).error());
-  made.damping_ = factor->damping;
-  made.repair_ = factor->repair;
-  made.n_dead_ = factor->n_dead;
-  made.factor_ = std::move(factor->transposed);
-
-  double sum = 0;
-  for (std::size_t i = 0; i < n_cols; ++i) sum += std::max(0.0, static_cast<double>(diagonal(i)));
-  if (sum > 0) made.unit_ = std::ldexp(1.0, std::ilogb(sum / static_cast<double>(n_cols)));
-  made.h_.resize(h.size());
-  for (std::size_t i = 0; i < h.size(); ++i)
-    made.h_[i] = static_cast<float>(static_cast<double>(h[i]) / made.unit_);
   made.importance_.resize(n_cols);
-  for (std::size_t i = 0; i < n_cols; ++i) made.importance_[i] = std::max(0.0F, made.h_[i * n_cols + i]);
+  double sum = 0;
+  for (std::size_t i = 0; i < n_cols; ++i) sum += std::max(0.0, static_cast<double>(h[i * n_cols + i]));
+  if (sum > 0 && std::isfinite(sum))
+    made.unit_ = std::ldexp(1.0, std::ilogb(sum / static_cast<double>(n_cols)));
+  for (std::size_t i = 0; i < n_cols; ++i)
+    made.importance_[i] = static_cast<float>(std::max(0.0, h[i * n_cols + i] / made.unit_));
+  made.choose_order();
+  KERF_CHECK_OK(made.factorise(h));
+  made.load_moments(h);
+  made.stretches_ = block_inverses(made.factor_, n_cols, kStretch);
+  made.cells_ = block_inverses(made.factor_, n_cols, VectorGrid::kCell);
   return made;
+}
+
+void Feedback::choose_order() {
+  constexpr std::size_t kCell = VectorGrid::kCell;
+  order_.resize(n_cols_);
+  std::iota(order_.begin(), order_.end(), std::size_t{0});
+  if (!options_.act_order) return;
+  const std::size_t n_cells = n_cols_ / kCell;  // columns that do not fill one stay at the end
+  std::vector<double> sum(n_cells);
+  std::vector<std::size_t> cells(n_cells);
+  for (std::size_t c = 0; c < n_cells; ++c) {
+    cells[c] = c;
+    sum[c] = std::accumulate(&importance_[c * kCell], &importance_[c * kCell] + kCell, 0.0);
+  }
+  std::stable_sort(cells.begin(), cells.end(), [&](std::size_t a, std::size_t b) { return sum[a] > sum[b]; });
+  for (std::size_t i = 0; i < n_cells * kCell; ++i) order_[i] = cells[i / kCell] * kCell + i % kCell;
+}
+
+template <class T>
+Result<void> Feedback::factorise(std::span<const T> h) {
+  std::vector<T> in_order;
+  if (options_.act_order) {
+    in_order = permuted(h, order_);
+    h = in_order;
+  }
+  KERF_TRY(InverseFactor factor, inverse_factor(h, n_cols_, options_.damping));
+  damping_ = factor.damping;
+  repair_ = factor.repair;
+  n_dead_ = factor.n_dead;
+  factor_ = std::move(factor.transposed);
+  const double root = std::sqrt(unit_);
+  for (float& x : factor_) x = static_cast<float>(x * root);
+  return {};
+}
+
+// The same matrix that was factored.
+template <class T>
+void Feedback::load_moments(std::span<const T> h) {
+  moments_.assign(h.size(), 0.0F);
+  const double sum = std::accumulate(importance_.begin(), importance_.end(), 0.0);
+  const double mean = sum > 0 ? sum / static_cast<double>(n_cols_ - n_dead_) : 1.0;
+  for (std::size_t i = 0; i < n_cols_; ++i) {
+    const bool alone = importance_[i] == 0 || repair_ == Repair::diagonal;
+    for (std::size_t j = 0; j < n_cols_ && !alone; ++j)
+      if (importance_[j] > 0)
+        moments_[i * n_cols_ + j] = static_cast<float>(static_cast<double>(h[i * n_cols_ + j]) / unit_);
+    const double own = importance_[i] > 0 ? importance_[i] : mean;
+    moments_[i * n_cols_ + i] = static_cast<float>(own + damping_ * mean);
+  }
 }
 
 Result<Feedback> Feedback::make(std::span<const float> h, std::size_t n_cols,
@@ -83,9 +123,9 @@ double Feedback::error(const float* w, const float* back, std::size_t n_rows) co
     const std::size_t n = std::min(kPieceRows, n_rows - r);
     for (std::size_t i = 0; i < n * n_cols_; ++i) rows[i] = w[r * n_cols_ + i] - back[r * n_cols_ + i];
     rows_to_columns(rows.data(), n, n_cols_, columns.data());
-    double form[kPieceRows];
-    quadratic_forms(columns.data(), h_.data(), n_cols_, form);
-    total = std::accumulate(form, form + n, total);
+    Sums forms;
+    quadratic_forms(columns.data(), {moments_.data(), n_cols_}, importance_.data(), n_cols_, forms);
+    total = std::accumulate(forms.lane, forms.lane + n, total);
   }
   return total * unit_;
 }

@@ -18,9 +18,10 @@ namespace kerf {
 struct FeedbackOptions {
   /// Added to the diagonal of H, as a part of its mean: how little its small eigenvalues are believed.
   double damping = 0.01;
-  /// Columns of large moments first. Parameters are then those that the original weights suggest.
+  /// Columns of large moments first, eight at a time. Parameters are then chosen for the original weights.
   bool act_order = false;
-  /// Rounds of coordinate descent on the codes and least squares for the parameters.
+  /// Rounds of least squares for the parameters and coordinate descent on the codes: as many while columns to
+  /// the right are still open, and as many at the end.
   int refinements = 1;
   QuantizeOptions search = {};
 };
@@ -49,27 +50,40 @@ class Feedback {
   /// however they are split among calls and threads. The format is writable() and fits(n_cols).
   void quantize_rows(const Format& format, const float* w, std::uint8_t* dst, std::size_t n_rows) const;
 
-  /// Σ d·H·dᵀ over the rows of d = w − back [n_rows, n_cols], without damping, in the units of h.
+  /// Σ d·H·dᵀ over the rows of d = w − back [n_rows, n_cols], without damping, in the units of h. Where only
+  /// the diagonal of H could be used (Repair), that alone counts.
   [[nodiscard]] double error(const float* w, const float* back, std::size_t n_rows) const;
 
  private:
+  /// Columns that are refined together while those after them are still open: whole blocks of any format
+  /// whose blocks have parameters.
+  static constexpr std::size_t kStretch = 256;
+
   Feedback() = default;
   template <class T>
   static Result<Feedback> make_from(std::span<const T> h, std::size_t n_cols, const FeedbackOptions& options);
+  template <class T>
+  void load_moments(std::span<const T> h);
+  template <class T>
+  Result<void> factorise(std::span<const T> h);
+  void choose_order();
 
   friend class FeedbackPiece;
 
   FeedbackOptions options_;
   std::size_t n_cols_ = 0;
-  double unit_ = 1;  ///< h = unit · h_
+  double unit_ = 1;  ///< of h: a power of two near the mean of its diagonal
   double damping_ = 0;
   Repair repair_ = Repair::none;
   std::size_t n_dead_ = 0;
-  std::vector<float> h_;            ///< [K, K], diagonal near 1
-  std::vector<float> importance_;   ///< [K], the diagonal of h_
-  std::vector<std::size_t> order_;  ///< [K], the column that comes i-th; empty: in their own order
-  /// [K, K] row-major: what the i-th column of that order hears from those before it, times the diagonal.
+  std::vector<float> moments_;      ///< [K, K]: h / unit_, damped
+  std::vector<float> importance_;   ///< [K]: its diagonal without damping
+  std::vector<std::size_t> order_;  ///< which column comes i-th [K]: whole cells of eight
+  /// Uᵀ [K, K] in that order: what a column hears from those before it is a row.
   std::vector<float> factor_;
+  /// What differences cost if later columns make good what they can: (Uᵀ·U)⁻¹ of stretches and of cells.
+  std::vector<float> stretches_;  ///< [K, kStretch]
+  std::vector<float> cells_;      ///< [K, 8]
 };
 
 }  // namespace kerf

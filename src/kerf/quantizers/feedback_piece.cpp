@@ -1,10 +1,11 @@
 #include "kerf/quantizers/feedback_piece.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
-#include "kerf/formats/row_scaled.h"
+#include "kerf/base/bits.h"
+#include "kerf/base/check.h"
+#include "kerf/formats/vector_grid.h"
 
 namespace kerf {
 namespace {
@@ -12,25 +13,35 @@ namespace {
 /// Columns whose errors reach each other one by one; what lies before them is subtracted for all at once.
 constexpr std::size_t kStep = 16;
 
+/// a − b in n columns.
+void differences(const Column* a, const Column* b, std::size_t n, Column* d) noexcept {
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t r = 0; r < kPieceRows; ++r) d[j][r] = a[j][r] - b[j][r];
+}
+
 }  // namespace
 
 FeedbackPiece::FeedbackPiece(const Feedback& feedback, const Format& format)
     : feedback_(feedback),
       format_(format),
-      blocks_(format.row_scale == nullptr ? format : *format.row_scale->inner),
       n_cols_(feedback.n_cols_),
       row_bytes_(format.row_bytes(n_cols_)),
       rounder_(make_piece_rounder(format, n_cols_, feedback.options_.search)),
-      unit_(rounder_ == nullptr ? 1 : rounder_->unit()),
-      weight_((n_cols_ + blocks_.block_size - 1) / blocks_.block_size * blocks_.block_size, 0.0F),
+      refiner_(*rounder_),
+      size_(round_up(kStep, rounder_->block_size())),
       inverse_diagonal_(n_cols_),
+      weight_(round_up(n_cols_, size_), 0.0F),
       rows_(kPieceRows * n_cols_),
+      target_(n_cols_),
       x_(weight_.size()),
-      e_(weight_.size()),
-      back_(weight_.size()),
+      e_(n_cols_),
+      back_(n_cols_),
+      gradient_(n_cols_),
       bytes_(kPieceRows * row_bytes_) {
+  KERF_CHECK(rounder_->n_groups() == 0 || Feedback::kStretch % rounder_->block_size() == 0);
+  if (format.row_scale != nullptr) headers_.emplace(format, moments(), n_cols_);
   for (std::size_t j = 0; j < n_cols_; ++j) {
-    inverse_diagonal_[j] = 1.0F / feedback.factor_[j * n_cols_ + j];
+    inverse_diagonal_[j] = 1.0F / *factor().from(j, j).at;
     weight_[j] = inverse_diagonal_[j] * inverse_diagonal_[j];
   }
 }
@@ -39,9 +50,12 @@ void FeedbackPiece::quantize(const float* w, std::size_t n_rows, std::uint8_t* d
   w_ = w;
   n_rows_ = n_rows;
   round_plainly(dst);
-  if (rounder_ == nullptr) return;
   load_targets(dst);
-  walk();
+  if (feedback_.options_.act_order)
+    walk_in_order();
+  else
+    walk();
+  for (int i = 0; i < feedback_.options_.refinements; ++i) refine();
   keep_better(dst);
 }
 
@@ -51,61 +65,124 @@ void FeedbackPiece::round_plainly(std::uint8_t* dst) {
                  feedback_.options_.search);
 }
 
-// Behind the scale and offset of its row, if it has one.
 void FeedbackPiece::load_targets(const std::uint8_t* plain) {
-  std::copy_n(w_, n_rows_ * n_cols_, rows_.begin());
-  if (format_.row_scale != nullptr) {
-    const RowScale& rule = *format_.row_scale;
-    for (std::size_t r = 0; r < n_rows_; ++r) {
-      const std::uint8_t* header = plain + r * row_bytes_;
-      const double scale = formats::load_row_scale(rule.type, header);
-      const double offset =
-          rule.has_offset ? formats::load_row_scale(rule.type, header + formats::bytes_of(rule.type)) : 0.0F;
-      const double inverse = scale == 0.0 ? 0.0 : 1.0 / scale;
-      float* row = &rows_[r * n_cols_];
-      for (std::size_t j = 0; j < n_cols_; ++j) row[j] = static_cast<float>((row[j] - offset) * inverse);
-    }
-  }
-  rows_to_columns(rows_.data(), n_rows_, n_cols_, x_.data());
-  rounder_->begin(plain + format_.header_bytes, row_bytes_, n_rows_);
+  rounder_->begin(plain, row_bytes_, format_.header_bytes, n_rows_);
+  std::memcpy(bytes_.data(), plain, n_rows_ * row_bytes_);
+  if (!headers_) return rows_to_columns(w_, n_rows_, n_cols_, target_.data());
+  headers_->load(plain, row_bytes_, n_rows_);
+  headers_->divide(w_, n_rows_, target_.data());
 }
 
 void FeedbackPiece::walk() {
-  const std::size_t size = std::max<std::size_t>(blocks_.block_size, kStep);
-  const float* factor = feedback_.factor_.data();
-  for (std::size_t first = 0; first < n_cols_; first += size) {
-    const std::size_t last = std::min(n_cols_, first + size);
-    subtract_products(x_.data(), e_.data(), factor, n_cols_, first, last, 0, first);
-    for (std::size_t j = last; j < std::min(first + size, x_.size()); ++j) x_[j] = x_[last - 1];
-    if (feedback_.order_.empty() && blocks_.block_size > 1)
-      rounder_->choose_parameters(first / size, &x_[first], &weight_[first]);
-    for (std::size_t step = first; step < last; step += kStep) {
-      subtract_products(x_.data(), e_.data(), factor, n_cols_, step, std::min(step + kStep, last), first,
-                        step);
-      for (std::size_t j = step; j < std::min(step + kStep, last); j += unit_) walk_unit(j, step);
+  for (std::size_t first = 0; first < n_cols_; first += Feedback::kStretch)
+    walk_stretch(first, std::min(n_cols_, first + Feedback::kStretch));
+}
+
+void FeedbackPiece::walk_stretch(std::size_t first, std::size_t last) {
+  const std::size_t n = last - first;
+  Column* target = &target_[first];
+  // Until the stretch is done, its targets are those with the feedback of all stretches before.
+  std::vector<Column> own(target, target + n);
+  subtract_products(target, n, e_.data(), first, factor().from(first, 0));
+  std::copy_n(target, n, &x_[first]);
+  for (std::size_t begin = first; begin < last; begin += size_) {
+    const std::size_t end = std::min(last, begin + size_);
+    subtract_products(&x_[begin], end - begin, &e_[first], begin - first, factor().from(begin, first));
+    // Numbers beyond the row do not stretch the range of a block.
+    for (std::size_t j = end; j < begin + size_ && j < x_.size(); ++j) x_[j] = x_[end - 1];
+    rounder_->choose_parameters(begin / rounder_->block_size(), &x_[begin], &weight_[begin]);
+    round_columns(begin, end);
+  }
+  if (feedback_.options_.refinements > 0) refine_stretch(first, last);
+  std::copy(own.begin(), own.end(), target);
+}
+
+/// Rounds columns first … last − 1, each with the feedback of those of them before it.
+void FeedbackPiece::round_columns(std::size_t first, std::size_t last) {
+  const std::size_t unit = rounder_->unit();
+  for (std::size_t step = first; step < last; step += kStep) {
+    const std::size_t end = std::min(step + kStep, last);
+    subtract_products(&x_[step], end - step, &e_[first], step - first, factor().from(step, first));
+    for (std::size_t j = step; j < end; j += unit) {
+      const std::size_t n = std::min(unit, end - j);
+      subtract_products(&x_[j], n, &e_[step], j - step, factor().from(j, step));
+      round_unit(j, n, &x_[j], j);
     }
   }
 }
 
-/// Rounds a unit. Of its columns, what those before `done` do to them is subtracted already.
-void FeedbackPiece::walk_unit(std::size_t first, std::size_t done) {
-  const float* factor = feedback_.factor_.data();
-  const std::size_t last = std::min(first + unit_, n_cols_);
-  subtract_products(x_.data(), e_.data(), factor, n_cols_, first, last, done, first);
-  rounder_->round(first / unit_, &x_[first], &weight_[first], &back_[first]);
-  for (std::size_t j = first; j < last; ++j) {
-    subtract_products(x_.data(), e_.data(), factor, n_cols_, j, j + 1, first, j);
-    for (std::size_t r = 0; r < kPieceRows; ++r) e_[j][r] = (x_[j][r] - back_[j][r]) * inverse_diagonal_[j];
+/// Rounds the n columns that come at this place of the order.
+void FeedbackPiece::round_unit(std::size_t place, std::size_t n, Column* x, std::size_t column) {
+  const MatrixView metric{&feedback_.cells_[place * VectorGrid::kCell], VectorGrid::kCell};
+  rounder_->round(column / rounder_->unit(), x, n, metric, &back_[column]);
+  for (std::size_t j = 0; j < n; ++j) {
+    subtract_products(&x[j], 1, &e_[place], j, factor().from(place + j, place));
+    for (std::size_t r = 0; r < kPieceRows; ++r)
+      e_[place + j][r] = (x[j][r] - back_[column + j][r]) * inverse_diagonal_[place + j];
   }
 }
 
+/// With the columns after them open, what differences cost is known for a stretch as a whole.
+void FeedbackPiece::refine_stretch(std::size_t first, std::size_t last) {
+  const std::size_t n = last - first;
+  const MatrixView metric{&feedback_.stretches_[first * Feedback::kStretch], Feedback::kStretch};
+  differences(&back_[first], &target_[first], n, &e_[first]);
+  std::fill_n(gradient_.begin(), n, Column{});
+  subtract_products(gradient_.data(), n, &e_[first], n, metric);
+  const Stretch stretch{first, n, metric, gradient_.data(), &back_[first]};
+  for (int i = 0; i < feedback_.options_.refinements; ++i)
+    for (std::size_t begin = 0; begin < n; begin += size_)
+      refiner_.refine(stretch, begin, std::min(n, begin + size_));
+  differences(&target_[first], &back_[first], n, &e_[first]);
+  for (std::size_t j = first; j < last; ++j) {
+    subtract_products(&e_[j], 1, &e_[first], j - first, factor().from(j, first));
+    for (std::size_t r = 0; r < kPieceRows; ++r) e_[j][r] *= inverse_diagonal_[j];
+  }
+}
+
+void FeedbackPiece::walk_in_order() {
+  const std::size_t unit = rounder_->unit();
+  Column x[kStep];
+  for (std::size_t step = 0; step < n_cols_; step += kStep) {
+    const std::size_t end = std::min(step + kStep, n_cols_);
+    for (std::size_t j = step; j < end; ++j) x[j - step] = target_[feedback_.order_[j]];
+    subtract_products(x, end - step, e_.data(), step, factor().from(step, 0));
+    for (std::size_t j = step; j < end; j += unit) {
+      const std::size_t n = std::min(unit, end - j);
+      subtract_products(&x[j - step], n, &e_[step], j - step, factor().from(j, step));
+      round_unit(j, n, &x[j - step], feedback_.order_[j]);
+    }
+  }
+}
+
+/// Once through all columns, now with the damped moments themselves as the metric.
+void FeedbackPiece::refine() {
+  if (headers_) {
+    headers_->refit(back_.data(), target_.data(), gradient_.data());
+  } else {
+    differences(back_.data(), target_.data(), n_cols_, e_.data());
+    std::fill(gradient_.begin(), gradient_.end(), Column{});
+    subtract_products(gradient_.data(), n_cols_, e_.data(), n_cols_, moments());
+  }
+  // From here on e is what has changed.
+  for (std::size_t first = 0; first < n_cols_; first += size_) {
+    const std::size_t n = std::min(size_, n_cols_ - first);
+    subtract_products(&gradient_[first], n, e_.data(), first, moments().from(first, 0));
+    std::copy_n(&back_[first], n, &e_[first]);
+    const Stretch block{first, n, moments().from(first, first), &gradient_[first], &back_[first]};
+    refiner_.refine(block, 0, n);
+    differences(&back_[first], &e_[first], n, &e_[first]);
+  }
+}
+
+/// Where dst does not hold something better already.
 void FeedbackPiece::keep_better(std::uint8_t* dst) {
-  double plain[kPieceRows];
-  double found[kPieceRows];
+  Sums plain;
+  Sums found;
   measure(dst, plain);
   for (std::size_t r = 0; r < n_rows_; ++r) {
     std::uint8_t* row = &bytes_[r * row_bytes_];
-    std::memcpy(row, dst + r * row_bytes_, format_.header_bytes);
+    if (headers_) headers_->store(r, row);
     rounder_->store(r, row + format_.header_bytes);
   }
   measure(bytes_.data(), found);
@@ -113,15 +190,15 @@ void FeedbackPiece::keep_better(std::uint8_t* dst) {
     if (found[r] < plain[r]) std::memcpy(dst + r * row_bytes_, &bytes_[r * row_bytes_], row_bytes_);
 }
 
-/// What these bytes cost, of each row.
-void FeedbackPiece::measure(const std::uint8_t* rows, double* form) {
+/// What the errors of these rows cost.
+void FeedbackPiece::measure(const std::uint8_t* rows, Sums& cost) {
   for (std::size_t r = 0; r < n_rows_; ++r) {
     float* row = &rows_[r * n_cols_];
     format_.decode(rows + r * row_bytes_, row, n_cols_);
     for (std::size_t j = 0; j < n_cols_; ++j) row[j] = w_[r * n_cols_ + j] - row[j];
   }
-  rows_to_columns(rows_.data(), n_rows_, n_cols_, x_.data());
-  quadratic_forms(x_.data(), feedback_.h_.data(), n_cols_, form);
+  rows_to_columns(rows_.data(), n_rows_, n_cols_, e_.data());
+  quadratic_forms(e_.data(), moments(), feedback_.importance_.data(), n_cols_, cost);
 }
 
 }  // namespace kerf

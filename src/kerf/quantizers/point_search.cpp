@@ -57,10 +57,10 @@ KERF_INLINE Eight least_cost(const LevelCosts& costs, std::size_t first, std::si
   return sum;
 }
 
-KERF_INLINE bool any_less(const Eight& a, const Eight& b) noexcept {
-  const Eight::Bits less = a.v < b.v;
+KERF_INLINE bool any_not_greater(const Eight& a, const Eight& b) noexcept {
+  const Eight::Bits found = a.v <= b.v;
   std::uint64_t words[4];
-  std::memcpy(words, &less, sizeof words);
+  std::memcpy(words, &found, sizeof words);
   return ((words[0] | words[1]) | (words[2] | words[3])) != 0;
 }
 
@@ -117,7 +117,10 @@ KERF_INLINE void PointSearch::search(const LevelCosts& costs, std::size_t first,
     Eight least = Eight::all(kHuge);
     for (std::size_t p = list.begin; p < end; ++p) least = smaller(second_cost[second_[p]], least);
     const Eight cost = first_cost[list.first_half] + least;
-    best_list = where_greater(best, cost, Eight::load(list.number), best_list);
+    // Of equals the first in the order of lists, in whatever order they are scanned.
+    const Eight number = Eight::load(list.number);
+    const Eight if_equal = where_greater(cost, best, best_list, smaller(number, best_list));
+    best_list = where_greater(best, cost, number, if_equal);
     best = smaller(cost, best);
   };
 
@@ -141,7 +144,7 @@ KERF_INLINE void PointSearch::search(const LevelCosts& costs, std::size_t first,
       if (k == 0 || chosen[k] != chosen[k - 1]) scan(lists_[l], lists_[l + 1].begin);
     }
     for (std::size_t l = 0; l < n_lists; ++l)
-      if (any_less(first_cost[lists_[l].first_half] + cheapest_second, best))
+      if (any_not_greater(first_cost[lists_[l].first_half] + cheapest_second, best))
         scan(lists_[l], lists_[l + 1].begin);
   }
 
