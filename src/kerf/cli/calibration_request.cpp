@@ -72,7 +72,7 @@ Result<std::optional<CalibratedOptions>> calibrated_options(const CalibrationReq
   CalibratedOptions options = request.options;
   options.method = method;
   options.tuning.search.effort = recipe.effort;
-  if (request.damping) options.tuning.damping = *request.damping;
+  options.tuning.damping = request.damping.value_or(method->damping);
   options.memory_limit_bytes = default_limit();
   if (!request.max_ram.empty()) {
     KERF_TRY(options.memory_limit_bytes, parse_bytes("--max-ram", request.max_ram));

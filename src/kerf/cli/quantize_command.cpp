@@ -5,17 +5,25 @@
 #include <chrono>
 #include <map>
 
+#include "kerf/methods/time_plan.h"
+
 namespace kerf::cli {
 namespace {
 
 struct Outcome {
   const ModelSource& source;
   const QuantizePlan& plan;
+  const CalibratedPlan* calibrated;   // nullptr: every tensor by itself
   std::vector<TensorReport> reports;  // empty in a dry run
   double seconds = 0;
 };
 
-nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
+std::string method_name(const WriteRequest& request) {
+  if (request.calibration) return std::string(request.calibration->method->name);
+  return request.recipe.importance_file.empty() ? "rtn" : "imatrix";
+}
+
+nlohmann::json tensors_as_json(const Outcome& outcome) {
   auto tensors = nlohmann::json::array();
   for (std::size_t i = 0; i < outcome.plan.tensors.size(); ++i) {
     const Assignment& assignment = outcome.plan.assignments[i];
@@ -23,10 +31,27 @@ nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
         {"name", outcome.plan.tensors[i].name}, {"shape", outcome.plan.tensors[i].shape},
         {"asked", assignment.asked->name},      {"got", assignment.got->name},
         {"reason", assignment.reason},          {"bytes", outcome.plan.tensors[i].n_bytes()}};
-    tensor["nmse"] =
-        outcome.reports.empty() ? nlohmann::json() : nlohmann::json(outcome.reports[i].error.nmse);
+    const RoundingError* error = outcome.reports.empty() ? nullptr : &outcome.reports[i].error;
+    tensor["nmse"] = error == nullptr ? nlohmann::json() : nlohmann::json(error->nmse);
+    if (error != nullptr && error->baseline > 0) {
+      tensor["output_error"] = error->output;
+      tensor["plain_output_error"] = error->baseline;
+    }
     tensors.push_back(std::move(tensor));
   }
+  return tensors;
+}
+
+nlohmann::json calibration_as_json(const CalibratedOptions& options, const CalibratedPlan& calibrated) {
+  auto texts = nlohmann::json::array();
+  for (const CalibrationText& text : options.texts) texts.push_back(text.name);
+  return {{"texts", std::move(texts)},         {"tokens", calibrated.windows.tokens().size()},
+          {"ctx", calibrated.windows.ctx()},   {"seed", options.seed},
+          {"damping", options.tuning.damping}, {"spilled_bytes", calibrated.memory.spill_bytes}};
+}
+
+nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
+  const bool calibrated = outcome.calibrated != nullptr;
   return {{"input", request.input.string()},
           {"output", request.output.string()},
           {"type", request.recipe.type},
@@ -37,7 +62,10 @@ nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
           {"bpw_nominal", outcome.plan.bpw_nominal},
           {"peak_memory_bytes", request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes()},
           {"seconds", outcome.seconds},
-          {"tensors", std::move(tensors)}};
+          {"method", method_name(request)},
+          {"calibration",
+           calibrated ? calibration_as_json(*request.calibration, *outcome.calibrated) : nlohmann::json()},
+          {"tensors", tensors_as_json(outcome)}};
 }
 
 /// What tensors of one kind and fate have in common, for the table.
@@ -71,6 +99,35 @@ void print_table(const Outcome& outcome) {
   }
 }
 
+/// «attn_q» of «blk.3.attn_q.weight».
+std::string kind_of(const std::string& tensor) {
+  const std::size_t begin = tensor.starts_with("blk.") ? tensor.find('.', 4) + 1 : 0;
+  return tensor.substr(begin, tensor.rfind(".weight") - begin);
+}
+
+/// What the method made of the error at the weights' outputs, by kind of tensor.
+void print_output_errors(const WriteRequest& request, const Outcome& outcome) {
+  struct Sum {
+    std::size_t count = 0;
+    double before = 0, after = 0;
+  };
+  std::map<std::string, Sum> kinds;
+  for (const TensorReport& report : outcome.reports) {
+    if (report.error.baseline <= 0) continue;
+    Sum& sum = kinds[kind_of(report.name)];
+    ++sum.count;
+    sum.before += report.error.baseline;
+    sum.after += report.error.output;
+  }
+  if (kinds.empty()) return;
+  fmt::print("\nmean error of outputs   {:>10} {:>10}  ratio\n", "rtn", method_name(request));
+  for (const auto& [kind, sum] : kinds) {
+    const auto n = static_cast<double>(sum.count);
+    fmt::print("  {:<20}  {:>10.5f} {:>10.5f}  {:.3f}\n", kind, sum.before / n, sum.after / n,
+               sum.after / sum.before);
+  }
+}
+
 /// Fallbacks are said aloud, a line for each kind of tensor and reason.
 void say_fallbacks(const Outcome& outcome) {
   std::map<std::string, std::size_t> lines;
@@ -83,12 +140,20 @@ void say_fallbacks(const Outcome& outcome) {
 
 void print_report(const WriteRequest& request, const Outcome& outcome) {
   print_table(outcome);
+  print_output_errors(request, outcome);
+  if (outcome.calibrated != nullptr)
+    fmt::print("\n{}, calibrated with {} tokens in windows of {}\n", method_name(request),
+               outcome.calibrated->windows.tokens().size(), outcome.calibrated->windows.ctx());
   fmt::print("\n{} {}, {} bytes; {:.3f} bits per weight ({:.3f} asked for), peak memory {}{}, {}{}\n",
              request.dry_run ? "would write" : "wrote", request.output.string(), outcome.plan.output_bytes,
              outcome.plan.bpw_effective, outcome.plan.bpw_nominal, request.dry_run ? "at most " : "",
              human_bytes(
                  static_cast<double>(request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes())),
              request.dry_run ? "about " : "", human_seconds(outcome.seconds));
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.parent_path().empty() ? std::filesystem::path(".") : file.parent_path();
 }
 
 Result<void> check_paths(const WriteRequest& request) {
@@ -109,9 +174,12 @@ Result<void> write_model(Invocation& invocation, const WriteRequest& request) {
   if (request.calibration) {
     KERF_TRY(calibrated, plan_calibrated(*source, *request.calibration, pool, plan));
   }
-  Outcome outcome{*source, plan, {}, 0};
+  Outcome outcome{*source, plan, calibrated ? &*calibrated : nullptr, {}, 0};
   if (!invocation.common().quiet) say_fallbacks(outcome);
-  if (request.dry_run) {
+  if (request.dry_run && calibrated) {
+    KERF_TRY(outcome.seconds, expected_seconds(*source, plan, *calibrated, *request.calibration,
+                                               folder_of(request.output), pool));
+  } else if (request.dry_run) {
     outcome.seconds = expected_seconds(*source, plan, pool);
   } else {
     const auto begin = std::chrono::steady_clock::now();

@@ -8,6 +8,7 @@ const Method methods::imatrix{
     .name = "imatrix",
     .summary = "columns weighted by the mean square of their inputs",
     .needs = Method::Needs::diagonal,
+    .damping = 0,
     .rounder_bytes = [](std::size_t n_cols) -> std::uint64_t { return n_cols * sizeof(float); },
     .make_rounder = [](Gram* inputs, const MethodOptions& options,
                        ThreadPool&) -> Result<std::unique_ptr<RowRounder>> {

@@ -53,8 +53,8 @@ KERF_CLONES void rebase(float factor, float shift, std::size_t n, float* v) noex
 KERF_CLONES void nearest_of_uniform(const float* v, float first, float last_code, std::size_t n,
                                     std::uint8_t* codes) noexcept {
   for (std::size_t i = 0; i < n; ++i) {
-    // Adding and taking away 1.5·2^23 rounds to the nearest whole number.
-    const float rounded = (std::min(std::max(v[i] - first, 0.0F), last_code) + 0x1.8p23F) - 0x1.8p23F;
+    // NaN counts as the first code. Adding and taking away 1.5·2^23 rounds to the nearest whole number.
+    const float rounded = (std::min(std::max(0.0F, v[i] - first), last_code) + 0x1.8p23F) - 0x1.8p23F;
     codes[i] = static_cast<std::uint8_t>(static_cast<int>(rounded));
   }
 }

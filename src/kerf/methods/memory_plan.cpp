@@ -6,6 +6,7 @@
 #include <map>
 
 #include "kerf/methods/round_tensor.h"
+#include "kerf/methods/token_weights.h"
 
 namespace kerf {
 namespace {
@@ -26,11 +27,15 @@ std::uint64_t layer_bytes(const ModelSource& source) {
 }
 
 std::uint64_t statistics_bytes(const ModelConfig& config, const Method& method, std::size_t ctx) {
-  const auto moments =
-      method.needs == Method::Needs::full_moments ? Gram::Moments::full : Gram::Moments::diagonal;
+  const bool diagonal = method.needs == Method::Needs::diagonal;
+  const auto moments = diagonal ? Gram::Moments::diagonal : Gram::Moments::full;
+  // Moments at a time: q, k and v may each have their own; gate and up.
+  const bool each = method.needs == Method::Needs::sensitivities;
+  const std::pair<std::size_t, std::uint64_t> sites[] = {
+      {config.width, each ? 3 : 1}, {config.q_width(), 1}, {config.ffn_width, 1}};
   std::uint64_t most = 0;
-  for (const std::size_t n_cols : {config.width, config.q_width(), config.ffn_width})
-    most = std::max(most, Gram::bytes(n_cols, ctx, moments) + method.rounder_bytes(n_cols));
+  for (const auto& [n_cols, n] : sites)
+    most = std::max(most, n * Gram::bytes(n_cols, ctx, moments) + method.rounder_bytes(n_cols));
   return most;
 }
 
@@ -60,6 +65,10 @@ Result<MemoryPlan> plan_memory(const ModelSource& source, const ModelConfig& con
                               statistics_bytes(config, method, ctx) +
                               CalibrationWalk::scratch_bytes(config, ctx) + pool.size() * kPerThread +
                               n_windows * ctx * sizeof(TokenId);
+  const std::uint64_t before =
+      method.needs == Method::Needs::sensitivities
+          ? resident_besides_weights(source) + token_weights_bytes(source, config, n_windows, ctx)
+          : 0;
   const auto with = [&](const SpillPlan& spill) {
     MemoryPlan plan{spill, fixed, 0};
     for (const auto& [is_spilled, window_bytes] :
@@ -67,6 +76,7 @@ Result<MemoryPlan> plan_memory(const ModelSource& source, const ModelConfig& con
       plan.peak_bytes += is_spilled ? window_bytes : n_windows * window_bytes;
       plan.spill_bytes += is_spilled ? n_windows * window_bytes : 0;
     }
+    plan.peak_bytes = std::max(plan.peak_bytes, before);
     return plan;
   };
   // From the least traffic to files to the most.

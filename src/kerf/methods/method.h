@@ -18,18 +18,24 @@ namespace kerf {
 /// What the user may say about methods; each reads what concerns it.
 struct MethodOptions {
   QuantizeOptions search;
-  double damping = 0.01;   ///< of H's diagonal, as a part of its mean
+  double damping = 0;      ///< of H's diagonal, as a part of its mean
   bool act_order = false;  ///< columns of large moments first
   int refinements = 1;     ///< rounds of coordinate descent after error feedback
 };
 
 struct Method {
   /// What it wants to know of the inputs of a weight.
-  enum class Needs : std::uint8_t { nothing, diagonal, full_moments };
+  enum class Needs : std::uint8_t {
+    nothing,
+    diagonal,
+    full_moments,
+    sensitivities,  ///< full moments, of tokens weighted by sensitivity.h
+  };
 
   std::string_view name;     ///< «gptq», as people type it
   std::string_view summary;  ///< one line for tables
   Needs needs;
+  double damping;  ///< where the user says nothing
   /// Memory of a rounder for n_cols columns, at its largest, while it is made.
   std::uint64_t (*rounder_bytes)(std::size_t n_cols);
   /// The rounder for weights that read the inputs that `inputs` has seen; nullptr where needs is nothing.

@@ -8,13 +8,12 @@
 #include "kerf/base/check.h"
 #include "kerf/methods/part_file.h"
 #include "kerf/methods/run_identity.h"
+#include "kerf/methods/token_weights.h"
 
 namespace kerf {
 namespace {
 
 constexpr std::string_view kEmbedding = "token_embd.weight";
-// Windows that tell what flows into an output matrix which is the embedding too, and so is rounded first.
-constexpr std::size_t kHeadWindows = 16;
 
 class CalibratedRun {
  public:
@@ -53,17 +52,21 @@ class CalibratedRun {
   }
 
   Result<void> round_embedding(ModelEnds& ends, ModelConfig& config, const std::filesystem::path& folder);
+  Result<std::vector<float>> embedding_columns(const ModelEnds& ends, const ModelConfig& config,
+                                               const std::filesystem::path& folder);
   Result<void> watch_head(const ModelEnds& ends, const ModelConfig& config,
                           const std::filesystem::path& folder, Gram& inputs);
   Result<void> run_layer(CalibrationWalk& walk, const ModelConfig& config, std::size_t index);
+  struct Watch;
+  Result<std::vector<Watch>> watches(std::span<Linear> linears);
   Result<void> stage(std::span<Linear> linears, Gather gather);
-  Result<void> round(std::span<Linear> linears, Gram& inputs);
+  Result<void> round(Watch& watch);
   Result<void> round_one(const Linear& linear, const RowRounder& rounder);
   Result<void> use_new_bytes(Linear& linear);
   void release(const LayerWeights& layer) const;
 
-  Result<void> advance(std::uint64_t weights, std::string_view detail) {
-    progress_.advance(std::min(done_ + weights, total_), detail);
+  Result<void> advance(std::uint64_t weights, std::string_view tensor) {
+    progress_.advance(std::min(done_ + weights, total_), fmt::format("{}  {}", tensor, last_error_));
     if (progress_.cancelled())
       return fail(ErrorKind::cancelled, "", "interrupted; --resume with the same command goes on from here");
     return {};
@@ -85,14 +88,19 @@ class CalibratedRun {
   std::unordered_map<std::string, std::size_t> index_;  // of tensors by name
   std::uint64_t done_ = 0;                              // weights
   std::uint64_t total_ = 0;
+  std::string last_error_;
 };
 
 Result<void> CalibratedRun::run(const std::filesystem::path& folder) {
   KERF_TRY(ModelConfig config, config_from_metadata(source_.metadata()));
   KERF_TRY(ModelEnds ends, load_ends(source_, config));
-  for (const SourceTensor& t : source_.tensors())
-    if (t.shape.size() >= 2) total_ += t.n_elements();
+  if (options_.method->needs == Method::Needs::sensitivities)
+    KERF_CHECK_OK(prepare_token_weights(source_, calibrated_.windows, part_, pool_, progress_));
   KERF_CHECK_OK(round_embedding(ends, config, folder));
+  done_ = 0;
+  total_ = is_open(ends.output) ? weights_of({&ends.output, 1}) : 0;
+  for (const SourceTensor& t : source_.tensors())
+    if (t.name.starts_with("blk.") && t.shape.size() >= 2) total_ += t.n_elements();
   progress_.start("quantizing", total_, "weights");
   KERF_TRY(const auto walk, CalibrationWalk::begin(config, ends, calibrated_.windows,
                                                    calibrated_.memory.spill, folder, pool_));
@@ -101,7 +109,6 @@ Result<void> CalibratedRun::run(const std::filesystem::path& folder) {
     part_.release(kEmbedding);
     return advance(0, "embedding");
   }));
-  done_ = ends.embedding.n_rows() * ends.embedding.n_cols();
   for (std::size_t i = 0; i < config.n_layers; ++i) KERF_CHECK_OK(run_layer(*walk, config, i));
   if (is_open(ends.output))
     KERF_CHECK_OK(
@@ -110,25 +117,31 @@ Result<void> CalibratedRun::run(const std::filesystem::path& folder) {
   return {};
 }
 
-/// The embedding comes first, for everything reads what it makes. Where it is the output too, windows through
-/// the model as it is tell what flows into that.
+/// The embedding comes first, for everything reads what it makes.
 Result<void> CalibratedRun::round_embedding(ModelEnds& ends, ModelConfig& config,
                                             const std::filesystem::path& folder) {
-  const bool is_output = ends.output.name == ends.embedding.name;
   if (is_open(ends.embedding)) {
-    progress_.start("rounding the embedding", weights_of({&ends.embedding, 1}), "weights");
-    if (is_output) {
-      Gram inputs(config.width, Gram::Moments::diagonal);
-      KERF_CHECK_OK(watch_head(ends, config, folder, inputs));
-      KERF_CHECK_OK(round_one(ends.embedding, ColumnRounder(inputs.mean_square(), options_.tuning.search)));
-    } else {
-      KERF_CHECK_OK(round_one(ends.embedding, baseline_));
-    }
+    total_ = weights_of({&ends.embedding, 1});
+    progress_.start("rounding the embedding", total_, "weights");
+    KERF_TRY(std::vector<float> columns, embedding_columns(ends, config, folder));
+    KERF_CHECK_OK(round_one(ends.embedding, ColumnRounder(std::move(columns), options_.tuning.search)));
     progress_.finish();
   }
   KERF_CHECK_OK(use_new_bytes(ends.embedding));
-  if (is_output) KERF_CHECK_OK(use_new_bytes(ends.output));
+  if (ends.output.name == ends.embedding.name) KERF_CHECK_OK(use_new_bytes(ends.output));
   return {};
+}
+
+/// How much its columns count. Where it is the output matrix too, windows through the model as it is tell
+/// what flows into that.
+Result<std::vector<float>> CalibratedRun::embedding_columns(const ModelEnds& ends, const ModelConfig& config,
+                                                            const std::filesystem::path& folder) {
+  if (options_.method->needs == Method::Needs::sensitivities)
+    return sensitive_columns(part_, ends.embedding.name);
+  if (ends.output.name != ends.embedding.name) return std::vector<float>();
+  Gram inputs(config.width, Gram::Moments::diagonal);
+  KERF_CHECK_OK(watch_head(ends, config, folder, inputs));
+  return inputs.mean_square();
 }
 
 Result<void> CalibratedRun::watch_head(const ModelEnds& ends, const ModelConfig& config,
@@ -174,32 +187,60 @@ Result<void> CalibratedRun::run_layer(CalibrationWalk& walk, const ModelConfig& 
   return {};
 }
 
+/// What is known of the inputs of some weights that read the same, and who is to be rounded by it.
+struct CalibratedRun::Watch {
+  std::span<Linear> linears;
+  std::vector<float> token_weights;  // [windows · ctx], or empty: all alike
+  Gram inputs;
+};
+
+/// One for all, unless each weight has its own opinion about the tokens.
+Result<std::vector<CalibratedRun::Watch>> CalibratedRun::watches(std::span<Linear> linears) {
+  const auto moments =
+      options_.method->needs == Method::Needs::diagonal ? Gram::Moments::diagonal : Gram::Moments::full;
+  const bool weighted = options_.method->needs == Method::Needs::sensitivities;
+  const std::size_t n_cols = linears[0].n_cols();
+  std::vector<Watch> list;
+  if (!any_open(linears)) return list;
+  if (!weighted) {
+    list.push_back({linears, {}, Gram(n_cols, moments)});
+    return list;
+  }
+  for (Linear& linear : linears) {
+    if (!is_open(linear)) continue;
+    KERF_TRY(std::vector<float> weights, token_weights(part_, linear.name));
+    list.push_back({{&linear, 1}, std::move(weights), Gram(n_cols, moments)});
+  }
+  return list;
+}
+
 /// Gathers what flows into `linears`, rounds them and puts their new bytes in place.
 Result<void> CalibratedRun::stage(std::span<Linear> linears, Gather gather) {
   const std::uint64_t n_weights = weights_of(linears);
-  const bool open = any_open(linears);
-  const bool full = options_.method->needs == Method::Needs::full_moments;
-  Gram inputs(linears[0].n_cols(), full ? Gram::Moments::full : Gram::Moments::diagonal);
+  const std::size_t ctx = calibrated_.windows.ctx();
+  KERF_TRY(std::vector<Watch> list, watches(linears));
   KERF_CHECK_OK(gather([&](std::size_t window, const float* x) -> Result<void> {
     // As much for reading as for rounding.
     KERF_CHECK_OK(advance(n_weights * (window + 1) / (2 * calibrated_.windows.size()), linears[0].name));
-    if (!open) return {};
-    const Result<void> status = inputs.add(x, calibrated_.windows.ctx(), nullptr, pool_);
-    if (!status)
-      return fail(status.error().kind, linears[0].name,
-                  fmt::format("in window {} of the calibration {}", window, status.error().what));
+    for (Watch& watch : list) {
+      const float* weights =
+          watch.token_weights.empty() ? nullptr : watch.token_weights.data() + window * ctx;
+      if (const Result<void> status = watch.inputs.add(x, ctx, weights, pool_); !status)
+        return fail(status.error().kind, linears[0].name,
+                    fmt::format("in window {} of the calibration {}", window, status.error().what));
+    }
     return {};
   }));
-  done_ += n_weights - n_weights / 2;
-  if (open) KERF_CHECK_OK(round(linears, inputs));
   done_ += n_weights / 2;
+  for (Watch& watch : list) KERF_CHECK_OK(round(watch));
+  done_ += n_weights - n_weights / 2;
   for (Linear& linear : linears) KERF_CHECK_OK(use_new_bytes(linear));
   return {};
 }
 
-Result<void> CalibratedRun::round(std::span<Linear> linears, Gram& inputs) {
-  KERF_TRY(const auto rounder, options_.method->make_rounder(&inputs, options_.tuning, pool_));
-  for (const Linear& linear : linears)
+Result<void> CalibratedRun::round(Watch& watch) {
+  KERF_TRY(const auto rounder, options_.method->make_rounder(&watch.inputs, options_.tuning, pool_));
+  for (const Linear& linear : watch.linears)
     if (is_open(linear)) KERF_CHECK_OK(round_one(linear, *rounder));
   return {};
 }
@@ -212,14 +253,14 @@ Result<void> CalibratedRun::round_one(const Linear& linear, const RowRounder& ro
   KERF_TRY(const RoundingError error, round_tensor(
                                           {source_, from, *to.format, list, &baseline_},
                                           [&](Bytes bytes) { return part_.write(bytes); }, pool_,
-                                          [&](std::uint64_t) {
+                                          [&](std::uint64_t numbers) {
                                             source_.release(from);
-                                            return advance(0, linear.name);
+                                            return advance(numbers / 2, linear.name);
                                           }));
   source_.release(from);
   KERF_CHECK_OK(part_.finish(error));
-  return advance(
-      0, fmt::format("{} error {:.5f}, plainly rounded {:.5f}", linear.name, error.output, error.baseline));
+  last_error_ = fmt::format("(last error {:.5f}, plainly rounded {:.5f})", error.output, error.baseline);
+  return {};
 }
 
 Result<void> CalibratedRun::use_new_bytes(Linear& linear) {

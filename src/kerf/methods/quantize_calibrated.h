@@ -15,6 +15,9 @@
 
 namespace kerf {
 
+/// Windows that tell what flows into an output matrix which is the embedding too, and so is rounded first.
+inline constexpr std::size_t kHeadWindows = 16;
+
 struct CalibratedOptions {
   const Method* method = nullptr;  ///< one that needs something
   MethodOptions tuning;

@@ -7,6 +7,7 @@ const Method methods::rtn{
     .name = "rtn",
     .summary = "round to nearest: no data, the baseline of everything else",
     .needs = Method::Needs::nothing,
+    .damping = 0,
     .rounder_bytes = [](std::size_t n_cols) -> std::uint64_t { return n_cols * sizeof(float); },
     .make_rounder = [](Gram*, const MethodOptions& options,
                        ThreadPool&) -> Result<std::unique_ptr<RowRounder>> {

@@ -88,15 +88,15 @@ Result<void> ModelGradient::prepare(std::span<const std::int32_t> tokens) {
                             config_.context_length));
   n_tokens_ = tokens.size();
   const std::size_t n = n_tokens_ * config_.width;
-  residuals_.resize((config_.n_layers + 1) * n);
   working_.resize(n);
-  gradient_.resize(n);
   return block_.prepare(n_tokens_);
 }
 
 Result<void> ModelGradient::run(std::span<const std::int32_t> tokens, LogitLoss loss, GradientTap* tap) {
   KERF_CHECK_OK(prepare(tokens));
   const std::size_t n = n_tokens_ * config_.width, n_layers = config_.n_layers;
+  residuals_.resize((n_layers + 1) * n);
+  gradient_.resize(n);
   embed_tokens(config_, weights_.ends, tokens, 0, residual(0), pool_);
   for (std::size_t layer = 0; layer < n_layers; ++layer) {
     std::copy_n(residual(layer), n, residual(layer + 1));
@@ -118,12 +118,17 @@ Result<void> ModelGradient::run(std::span<const std::int32_t> tokens, LogitLoss 
   return {};
 }
 
-Result<void> ModelGradient::evaluate(std::span<const std::int32_t> tokens, LogitLoss loss) {
+Result<const float*> ModelGradient::behind_layers(std::span<const std::int32_t> tokens) {
   KERF_CHECK_OK(prepare(tokens));
   embed_tokens(config_, weights_.ends, tokens, 0, working_.data(), pool_);
   for (std::size_t layer = 0; layer < config_.n_layers; ++layer)
     block_.forward(weights_.layers[layer], config_.layer_is_local[layer], working_.data());
-  head_.forward(working_.data(), n_tokens_, loss);
+  return working_.data();
+}
+
+Result<void> ModelGradient::evaluate(std::span<const std::int32_t> tokens, LogitLoss loss) {
+  KERF_TRY(const float* residual, behind_layers(tokens));
+  head_.forward(residual, n_tokens_, loss);
   return {};
 }
 

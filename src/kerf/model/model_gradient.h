@@ -63,6 +63,9 @@ class ModelGradient {
   /// Only forwards and the loss.
   Result<void> evaluate(std::span<const std::int32_t> tokens, LogitLoss loss);
 
+  /// Only through the layers: what head_input() takes, [T, C]. Good until the next call.
+  Result<const float*> behind_layers(std::span<const std::int32_t> tokens);
+
  private:
   Result<void> prepare(std::span<const std::int32_t> tokens);
   [[nodiscard]] float* residual(std::size_t layer) noexcept {

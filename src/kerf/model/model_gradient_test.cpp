@@ -87,18 +87,10 @@ class Collector final : public GradientTap {
 
   void norm(const NormGradient& g) override {
     const std::size_t n = g.norm.width();
+    std::vector<float> gains(n);
+    gain_gradient(g.norm, g.x, g.dy, g.n_tokens, g.n_heads, g.stride, gains.data());
     std::vector<double>& dw = at(norms_.at(&g.norm) + ".weight", n);
-    for (std::size_t t = 0; t < g.n_tokens; ++t)
-      for (std::size_t head = 0; head < g.n_heads; ++head) {
-        const float* x = g.x + t * g.stride + head * n;
-        const float* dy = g.dy + t * g.stride + head * n;
-        double mean = 0, square = 0;
-        if (g.norm.kind == NormKind::layer)
-          for (std::size_t i = 0; i < n; ++i) mean += x[i] / static_cast<double>(n);
-        for (std::size_t i = 0; i < n; ++i) square += (x[i] - mean) * (x[i] - mean) / static_cast<double>(n);
-        for (std::size_t i = 0; i < n; ++i)
-          dw[i] += dy[i] * (x[i] - mean) / std::sqrt(square + double{g.norm.epsilon});
-      }
+    for (std::size_t i = 0; i < n; ++i) dw[i] += gains[i];
     if (g.norm.kind == NormKind::rms) return;
     std::vector<double>& db = at(norms_.at(&g.norm) + ".bias", n);
     for (std::size_t t = 0; t < g.n_tokens; ++t)

@@ -79,6 +79,11 @@ void layer_row_backward(const Norm& norm, const float* x, float* dy) noexcept {
   }
 }
 
+KERF_CLONES void add_gains(const float* x, const float* dy, float mean, float scale, std::size_t n,
+                           float* gradient) noexcept {
+  for (std::size_t i = 0; i < n; ++i) gradient[i] += dy[i] * ((x[i] - mean) * scale);
+}
+
 }  // namespace
 
 void normalize_rows(const Norm& norm, const float* x, std::size_t n_tokens, float* y, ThreadPool& pool) {
@@ -105,6 +110,22 @@ void normalize_backward(const Norm& norm, const float* x, float* dy, std::size_t
       norm.kind == NormKind::rms ? rms_row_backward(norm, x + at, dy + at)
                                  : layer_row_backward(norm, x + at, dy + at);
   });
+}
+
+void gain_gradient(const Norm& norm, const float* x, const float* dy, std::size_t n_tokens,
+                   std::size_t n_heads, std::size_t stride, float* gradient) noexcept {
+  const std::size_t n = norm.width();
+  for (std::size_t t = 0; t < n_tokens; ++t)
+    for (std::size_t at = t * stride; at < t * stride + n_heads * n; at += n) {
+      if (norm.kind == NormKind::rms) {
+        const float mean_square = kernels::active_table().sum_squares(x + at, n) / static_cast<float>(n);
+        add_gains(x + at, dy + at, 0.0F, 1.0F / std::sqrt(mean_square + norm.epsilon), n, gradient);
+      } else {
+        const RowMoments moments = moments_of(norm, x + at);
+        add_gains(x + at, dy + at, static_cast<float>(moments.mean), static_cast<float>(moments.scale), n,
+                  gradient);
+      }
+    }
 }
 
 }  // namespace kerf

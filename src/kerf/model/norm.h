@@ -32,4 +32,8 @@ void normalize_heads(const Norm& norm, float* x, std::size_t n_tokens, std::size
 void normalize_backward(const Norm& norm, const float* x, float* dy, std::size_t n_tokens,
                         std::size_t n_heads, std::size_t stride, ThreadPool& pool);
 
+/// The gradient of norm.weight: gradient[i] += Σ dy·x·scale over all vectors, laid out as above. [n]
+void gain_gradient(const Norm& norm, const float* x, const float* dy, std::size_t n_tokens,
+                   std::size_t n_heads, std::size_t stride, float* gradient) noexcept;
+
 }  // namespace kerf
