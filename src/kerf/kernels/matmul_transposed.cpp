@@ -29,15 +29,10 @@ float* scratch(std::size_t n) {
   return floats.data();
 }
 
-// An odd number of cache lines, or rows 2^n floats apart would fight for one cache set.
-constexpr std::size_t padded(std::size_t n) {
-  return ((n + 15) / 16 | 1) * 16;
-}
-
 class Slab {
  public:
   Slab(const WeightView& w, std::size_t first_row, std::size_t n_rows)
-      : w_(w), first_row_(first_row), n_rows_(n_rows), stride_(padded(n_rows)) {
+      : w_(w), first_row_(first_row), n_rows_(n_rows), stride_(padded_stride(n_rows)) {
     turned_ = scratch<0>(w.n_cols * stride_);
   }
 
@@ -45,11 +40,11 @@ class Slab {
     const std::size_t row_bytes = w_.format->row_bytes(w_.n_cols);
     const auto decode_row = decode_loop(*w_.format);
     pool.parallel_for(n_rows_, kDecoded, [&](std::size_t begin, std::size_t end, unsigned) {
-      float* const rows = scratch<1>(kDecoded * padded(w_.n_cols));
+      float* const rows = scratch<1>(kDecoded * padded_stride(w_.n_cols));
       for (std::size_t r = begin; r < end; ++r)
-        decode_row(w_.bytes + (first_row_ + r) * row_bytes, rows + (r - begin) * padded(w_.n_cols),
+        decode_row(w_.bytes + (first_row_ + r) * row_bytes, rows + (r - begin) * padded_stride(w_.n_cols),
                    w_.n_cols);
-      transpose(rows, padded(w_.n_cols), end - begin, w_.n_cols, turned_ + begin, stride_);
+      transpose(rows, padded_stride(w_.n_cols), end - begin, w_.n_cols, turned_ + begin, stride_);
     });
   }
 

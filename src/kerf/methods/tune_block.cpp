@@ -56,16 +56,6 @@ KERF_CLONES void difference(const float* target, float weight, std::size_t n, fl
   squares = weight * sum;
 }
 
-std::vector<float> decoded(const Linear& layer, ThreadPool& pool) {
-  std::vector<float> w(layer.n_rows() * layer.n_cols());
-  const std::size_t row_bytes = layer.weight.format->row_bytes(layer.n_cols());
-  for_rows(pool, layer.n_rows(), layer.n_cols(), [&](std::size_t r) {
-    layer.weight.format->decode(layer.weight.bytes + r * row_bytes, w.data() + r * layer.n_cols(),
-                                layer.n_cols());
-  });
-  return w;
-}
-
 class BlockTuner {
  public:
   BlockTuner(const ModelConfig& config, const ModelEnds& ends, const LayerWeights& student, bool is_local,
@@ -117,7 +107,7 @@ BlockTuner::BlockTuner(const ModelConfig& config, const ModelEnds& ends, const L
       token_errors_(windows.ctx) {
   for (const TunableWeight& weight : weights) {
     const Linear& layer = *weight.student;
-    learned_.emplace_back(*layer.weight.format, weight.bytes, decoded(*weight.original, pool).data(),
+    learned_.emplace_back(*layer.weight.format, weight.bytes, decode_weight(*weight.original, pool).data(),
                           layer.n_rows(), layer.n_cols(), options.learning, pool);
     best_.emplace_back(layer.n_rows() * layer.weight.format->row_bytes(layer.n_cols()));
   }

@@ -126,23 +126,13 @@ class TuningTap final : public GradientTap {
   std::uint32_t n_steps_ = 0;
 };
 
-std::vector<float> decoded(const Linear& layer, ThreadPool& pool) {
-  std::vector<float> w(layer.n_rows() * layer.n_cols());
-  const std::size_t row_bytes = layer.weight.format->row_bytes(layer.n_cols());
-  for_rows(pool, layer.n_rows(), layer.n_cols(), [&](std::size_t r) {
-    layer.weight.format->decode(layer.weight.bytes + r * row_bytes, w.data() + r * layer.n_cols(),
-                                layer.n_cols());
-  });
-  return w;
-}
-
 TuningTap::TuningTap(Student& student, const ModelWeights& teacher, const ModelTuningOptions& options,
                      ThreadPool& pool)
     : ends_(student.weights().ends), options_(options), pool_(pool) {
   for_linears(teacher, [&](const Linear& layer) {
     const auto place = student.owned().find(layer.name);
     if (place == student.owned().end() || weights_.contains(layer.name)) return;
-    const std::vector<float> w = decoded(layer, pool);
+    const std::vector<float> w = decode_weight(layer, pool);
     weights_.try_emplace(layer.name, *place->second.format, place->second.bytes.data(), w.data(),
                          layer.n_rows(), layer.n_cols(), options.learning, pool);
   });

@@ -38,4 +38,14 @@ void gather_rows(const WeightView& weight, std::span<const std::int32_t> ids, fl
   });
 }
 
+std::vector<float> decode_weight(const Linear& layer, ThreadPool& pool) {
+  std::vector<float> w(layer.n_rows() * layer.n_cols());
+  const std::size_t row_bytes = layer.weight.format->row_bytes(layer.n_cols());
+  for_rows(pool, layer.n_rows(), layer.n_cols(), [&](std::size_t r) {
+    layer.weight.format->decode(layer.weight.bytes + r * row_bytes, w.data() + r * layer.n_cols(),
+                                layer.n_cols());
+  });
+  return w;
+}
+
 }  // namespace kerf

@@ -38,4 +38,7 @@ void linear_stack_backward(std::span<const Linear> layers, const float* dy, std:
 /// dst[t, :] = row ids[t] of the weight, decoded; dst is [T, K].
 void gather_rows(const WeightView& weight, std::span<const std::int32_t> ids, float* dst, ThreadPool& pool);
 
+/// All numbers of the weight, [R, K].
+[[nodiscard]] std::vector<float> decode_weight(const Linear& layer, ThreadPool& pool);
+
 }  // namespace kerf

@@ -14,18 +14,13 @@ constexpr std::size_t kRows = 48;
 // Columns, so that their part of the turned x stays in the second-level cache.
 constexpr std::size_t kColumns = 96;
 
-// An odd number of cache lines, or rows 2^n floats apart would fight for one cache set.
-constexpr std::size_t padded(std::size_t n) noexcept {
-  return ((n + 15) / 16 | 1) * 16;
-}
-
 }  // namespace
 
 void weight_gradient(const LinearGradient& gradient, float* dw, bool add, WeightGradientScratch& scratch,
                      ThreadPool& pool) {
   const kernels::KernelTable& table = kernels::active_table();
   const std::size_t n_rows = gradient.layer.n_rows(), n_cols = gradient.layer.n_cols();
-  const std::size_t n_tokens = gradient.n_tokens, stride = padded(n_tokens);
+  const std::size_t n_tokens = gradient.n_tokens, stride = padded_stride(n_tokens);
   const std::size_t of_worker = kRows * (stride + kColumns);
   scratch.x_turned.resize(std::max(scratch.x_turned.size(), n_cols * stride));
   scratch.dy_turned.resize(std::max(scratch.dy_turned.size(), pool.size() * of_worker));
