@@ -53,6 +53,60 @@ TEST(InverseFactor, IsThatOfAWorkedExample) {
   EXPECT_EQ(factor->damping, 0.0);
 }
 
+// Σ e² with e = d·U⁻¹ is what differences cost.
+TEST(InverseFactor, TurnsCostsIntoSumsOfSquares) {
+  // H = 2·XᵀX/6 of six tokens, damped by 1 % of its mean diagonal.
+  const Matrix x = {1, 2, 0, 1, 2, 3, 1, 0, 0, 1, 1, 2, 1, 1, 0, 1, 3, 4, 1, 1, 1, 2, 2, 0};
+  Matrix h(16, 0.0);
+  for (std::size_t t = 0; t < 6; ++t)
+    for (std::size_t i = 0; i < 4; ++i)
+      for (std::size_t j = 0; j < 4; ++j) h[i * 4 + j] += x[t * 4 + i] * x[t * 4 + j] / 3;
+  const auto factor = inverse_factor(h, 4, 0.01);
+  ASSERT_TRUE(factor);
+  EXPECT_NEAR(factor->transposed[0], 2.05031, 1e-5);
+  double mean = 0;
+  for (std::size_t i = 0; i < 4; ++i) mean += h[i * 5] / 4;
+  const double d[] = {.25, -.5, 1, 2};
+  double cost = 0;
+  double squares = 0;
+  double e[4];
+  for (std::size_t j = 0; j < 4; ++j) {
+    e[j] = d[j];
+    for (std::size_t i = 0; i < 4; ++i) cost += d[i] * (h[i * 4 + j] + (i == j ? .01 * mean : 0)) * d[j];
+    for (std::size_t i = 0; i < j; ++i) e[j] -= e[i] * factor->transposed[j * 4 + i];
+    e[j] /= factor->transposed[j * 5];
+    squares += e[j] * e[j];
+  }
+  EXPECT_NEAR(squares, cost, 1e-5 * cost);
+}
+
+TEST(BlockInverses, AreWhatABlockCostsWithTheRestOpen) {
+  constexpr std::size_t kN = 19;
+  const Matrix h = second_moments(kN, 50, 6);
+  const auto factor = inverse_factor(h, kN, 0.0);
+  ASSERT_TRUE(factor);
+  // All in one block: nothing is open.
+  const std::vector<float> whole = block_inverses(factor->transposed, kN, kN);
+  for (std::size_t i = 0; i < kN * kN; ++i) EXPECT_NEAR(whole[i], h[i], 1e-4 * std::fabs(h[i]) + 1e-3) << i;
+  // One by one: 1 / U_jj², and so for the block of one at the end of others.
+  const std::vector<float> blocks = block_inverses(factor->transposed, kN, 6);
+  const float last = factor->transposed.back();
+  EXPECT_NEAR(blocks[(kN - 1) * 6], 1 / (last * last), 1e-3 / (last * last));
+  // The first block by its Schur complement: (H⁻¹ of the block)⁻¹, so M · H⁻¹ = I there.
+  const auto inverse = [&](std::size_t i, std::size_t j) {
+    double sum = 0;
+    for (std::size_t k = 0; k <= std::min(i, j); ++k)
+      sum += double{factor->transposed[i * kN + k]} * factor->transposed[j * kN + k];
+    return sum;
+  };
+  for (std::size_t i = 0; i < 6; ++i)
+    for (std::size_t j = 0; j < 6; ++j) {
+      double sum = 0;
+      for (std::size_t k = 0; k < 6; ++k) sum += double{blocks[i * 6 + k]} * inverse(k, j);
+      EXPECT_NEAR(sum, i == j ? 1.0 : 0.0, 1e-4);
+    }
+}
+
 TEST(InverseFactor, InvertsAndIgnoresUnitsOfH) {
   constexpr std::size_t kN = 67;
   Matrix h = second_moments(kN, 200, 1);

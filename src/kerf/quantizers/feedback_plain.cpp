@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kerf/base/bits.h"
 
@@ -26,50 +27,78 @@ void PlainRounder::store(std::size_t row, std::uint8_t* dst) const {
   blocks_.encode_plain(numbers.data(), dst, numbers.size());
 }
 
-PinnedRounder::PinnedRounder(const Format& blocks, std::size_t n_cols)
-    : PieceRounder(blocks, n_cols),
-      pins_(n_blocks_ * kPieceRows),
-      back_(n_blocks_ * blocks.block_size),
-      numbers_(blocks.block_size),
-      coded_(blocks.block_bytes) {}
+namespace {
 
-void PinnedRounder::load_parameters(std::size_t b, std::size_t row) {
-  blocks_.decode(block(b, row), numbers_.data(), numbers_.size());
-  const auto largest = std::max_element(numbers_.begin(), numbers_.end(),
-                                        [](float x, float y) { return std::fabs(x) < std::fabs(y); });
-  pins_[b * kPieceRows + row] = {static_cast<std::size_t>(largest - numbers_.begin()), *largest};
+void put_bits(unsigned value, unsigned n, std::size_t first, std::uint8_t* bytes) noexcept {
+  for (unsigned i = 0; i < n; ++i) {
+    std::uint8_t& byte = bytes[(first + i) / 8];
+    const auto mask = static_cast<std::uint8_t>(1U << (first + i) % 8);
+    byte = static_cast<std::uint8_t>((value >> i & 1U) != 0 ? byte | mask : byte & ~mask);
+  }
 }
 
-void PinnedRounder::choose_parameters(std::size_t b, const Column* x, const float* /*w*/) {
+}  // namespace
+
+ElementRounder::Elements::Elements(const Format& blocks)
+    : bits(blocks.block_bytes > blocks.block_size ? 8 : 6),
+      at(blocks.block_bytes - blocks.block_size * bits / 8) {
+  const std::vector<float> ones(blocks.block_size, 1.0F);
+  std::vector<std::uint8_t> block(blocks.block_bytes);
+  blocks.encode_plain(ones.data(), block.data(), ones.size());
+  std::vector<std::pair<float, std::uint8_t>> all;
+  for (unsigned element = 0; element < 1U << bits; ++element) {
+    put_bits(element, bits, 0, &block[at]);
+    float decoded;
+    blocks.decode(block.data(), &decoded, 1);
+    if (std::isfinite(decoded)) all.emplace_back(decoded, static_cast<std::uint8_t>(element));
+  }
+  std::sort(all.begin(), all.end());
+  for (const auto& [decoded, element] : all) {
+    if (!value.empty() && value.back() == decoded) continue;  // zeros of either sign
+    value.push_back(decoded);
+    code.push_back(element);
+  }
+}
+
+ElementRounder::ElementRounder(const Format& blocks, std::size_t n_cols)
+    : PieceRounder(blocks, n_cols),
+      elements_(blocks),
+      levels_(elements_.value, false),
+      lines_(n_blocks_),
+      codes_(n_blocks_ * blocks.block_size * kPieceRows) {}
+
+// The scale, by what it makes of the largest element.
+void ElementRounder::load_parameters(std::size_t b, std::size_t row) {
+  put(0, elements_.code.back(), block(b, row));
+  float largest;
+  blocks_.decode(block(b, row), &largest, 1);
+  lines_[b].set(row, largest / elements_.value.back(), 0.0F);
+}
+
+void ElementRounder::choose_parameters(std::size_t b, const Column* x, const float* /*w*/) {
+  std::vector<float> numbers(blocks_.block_size);
   for (std::size_t r = 0; r < kPieceRows; ++r) {
-    for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i] = x[i][r];
-    blocks_.encode_plain(numbers_.data(), block(b, r), numbers_.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = x[i][r];
+    blocks_.encode_plain(numbers.data(), block(b, r), numbers.size());
     load_parameters(b, r);
   }
 }
 
-void PinnedRounder::round(std::size_t u, const Column* x, std::size_t /*n*/, MatrixView /*m*/, Column* back) {
-  const std::size_t b = u / blocks_.block_size;
-  const std::size_t place = u % blocks_.block_size;
-  float pair[2];
-  std::fill(numbers_.begin(), numbers_.end(), 0.0F);
-  for (std::size_t r = 0; r < kPieceRows; ++r) {
-    const Pin& pin = pins_[b * kPieceRows + r];
-    const float most = std::fabs(pin.value);
-    numbers_[0] = pin.value;
-    numbers_[1] = std::clamp(x[0][r], -most, most);
-    blocks_.encode_plain(numbers_.data(), coded_.data(), numbers_.size());
-    blocks_.decode(coded_.data(), pair, 2);
-    back[0][r] = place == pin.place ? pin.value : pair[1];
-  }
-  back_[u] = back[0];
+void ElementRounder::put(std::size_t i, std::uint8_t element, std::uint8_t* block) const noexcept {
+  put_bits(element, elements_.bits, i * elements_.bits, block + elements_.at);
 }
 
-// With its pin in place a block finds its scale again.
-void PinnedRounder::store(std::size_t row, std::uint8_t* dst) const {
-  std::vector<float> numbers(back_.size(), 0.0F);
-  for (std::size_t j = 0; j < n_cols_; ++j) numbers[j] = back_[j][row];
-  blocks_.encode_plain(numbers.data(), dst, numbers.size());
+void ElementRounder::round(std::size_t u, const Column* x, std::size_t /*n*/, MatrixView /*m*/,
+                           Column* back) {
+  levels_.round(x[0], lines_[u / blocks_.block_size], back[0], &codes_[u * kPieceRows]);
+}
+
+void ElementRounder::store(std::size_t row, std::uint8_t* dst) const {
+  for (std::size_t b = 0; b < n_blocks_; ++b, dst += blocks_.block_bytes) {
+    std::copy_n(block(b, row), blocks_.block_bytes, dst);
+    for (std::size_t i = 0; i < blocks_.block_size; ++i)
+      put(i, elements_.code[codes_[(b * blocks_.block_size + i) * kPieceRows + row]], dst);
+  }
 }
 
 }  // namespace kerf

@@ -23,11 +23,11 @@ class PlainRounder final : public PieceRounder {
   std::vector<std::uint8_t> coded_;  ///< the same
 };
 
-/// Blocks whose scale follows from the largest of their numbers. That number is pinned: it keeps the value
-/// that it had when the scale was chosen, so that the rest can be rounded one by one on the same scale.
-class PinnedRounder final : public PieceRounder {
+/// Blocks of elements of 8 bits, or of 6 in one little-endian string of bits, behind a scale that the format
+/// chooses itself: x = scale · (what the element stands for).
+class ElementRounder final : public PieceRounder {
  public:
-  PinnedRounder(const Format& blocks, std::size_t n_cols);
+  ElementRounder(const Format& blocks, std::size_t n_cols);
 
   void load_parameters(std::size_t b, std::size_t row) override;
   void choose_parameters(std::size_t b, const Column* x, const float* w) override;
@@ -35,14 +35,21 @@ class PinnedRounder final : public PieceRounder {
   void store(std::size_t row, std::uint8_t* dst) const override;
 
  private:
-  struct Pin {
-    std::size_t place;  ///< in its block
-    float value;
+  /// What elements stand for, ascending, in units of some scale, and the element of each.
+  struct Elements {
+    explicit Elements(const Format& blocks);
+    unsigned bits;
+    std::size_t at;  ///< in a block
+    std::vector<float> value;
+    std::vector<std::uint8_t> code;
   };
-  std::vector<Pin> pins_;     ///< [n_blocks, kPieceRows]
-  std::vector<Column> back_;  ///< [n_blocks · block_size]
-  std::vector<float> numbers_;
-  std::vector<std::uint8_t> coded_;
+
+  void put(std::size_t i, std::uint8_t element, std::uint8_t* block) const noexcept;
+
+  const Elements elements_;
+  LaneLevels levels_;
+  std::vector<Line> lines_;          ///< [n_blocks]
+  std::vector<std::uint8_t> codes_;  ///< of levels [n_blocks · block_size, kPieceRows]
 };
 
 }  // namespace kerf

@@ -37,7 +37,7 @@ std::unique_ptr<PieceRounder> make_piece_rounder(const Format& format, std::size
   if (blocks.codebook != nullptr) return std::make_unique<CodebookRounder>(blocks, n_cols, options);
   KERF_CHECK(blocks.encode_plain != nullptr);
   if (behind_row_scale || blocks.plain()) return std::make_unique<PlainRounder>(blocks, n_cols);
-  return std::make_unique<PinnedRounder>(blocks, n_cols);
+  return std::make_unique<ElementRounder>(blocks, n_cols);
 }
 
 }  // namespace kerf
