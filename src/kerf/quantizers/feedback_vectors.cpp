@@ -8,8 +8,6 @@
 namespace kerf {
 namespace {
 
-constexpr std::size_t kCell = VectorGrid::kCell;
-
 /// d·M·dᵀ and, on the way, d·M.
 float cost_of(const float* d, std::size_t n, MatrixView m, float* response) noexcept {
   float cost = 0;
