@@ -1,6 +1,8 @@
 // HQQ: scales from the range of a group, then a zero point that is free to be any number, found by
-// half-quadratic splitting such that Σ |w − ŵ|^p is small. Uses no data. Source: H. Badri, A. Shaji,
-// «Half-Quadratic Quantization of Large Machine Learning Models» (2023).
+// half-quadratic splitting such that Σ |w − ŵ|^p is small. Uses no data. For comparison: the scale stays
+// where the range put it, so quantize_row() leaves less by the squared error and by this norm, in less time.
+//
+// Source: H. Badri, A. Shaji, «Half-Quadratic Quantization of Large Machine Learning Models» (2023).
 #pragma once
 
 #include <cstddef>

@@ -81,9 +81,10 @@ TEST_P(HqqOn, RoundsRowsOfAnyLengthThatFits) {
       error += std::pow(x[i] - back[i], 2);
       least += std::pow(x[i] - searched[i], 2);
     }
-    // Of the squared error a search for just that leaves less, but not by much.
+    // A search for the least squared error leaves less, but not by much; of two levels, at the ends of the
+    // range, by much.
     EXPECT_GT(error, .95 * least) << n;
-    EXPECT_LT(error, (format.grid->levels.size() == 2 ? 4.0 : 2.0) * least) << n;
+    EXPECT_LT(error, (format.grid->levels.size() == 2 ? 12.0 : 2.0) * least) << n;
   }
 }
 
