@@ -182,6 +182,19 @@ std::span<const double> Gram::second_moments(ThreadPool& pool) {
   return products_;
 }
 
+void Gram::divide_columns(std::span<const float> factors) {
+  KERF_CHECK(factors.size() == n_columns_);
+  for (std::size_t c = 0; c < n_columns_; ++c) {
+    const double factor = factors[c];
+    squares_[c] /= factor * factor;
+    sums_[c] /= factor;
+    magnitudes_[c] /= factor;
+    largest_[c] /= factors[c];
+    if (is_full())
+      for (std::size_t j = 0; j < n_columns_; ++j) products_[c * n_columns_ + j] /= factor * factors[j];
+  }
+}
+
 std::vector<float> Gram::mean_square() const {
   return divided(squares_, weight_);
 }

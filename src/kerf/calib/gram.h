@@ -27,6 +27,9 @@ class Gram {
   /// numeric (NaN or infinity, with its place), and then nothing was added.
   Result<void> add(const float* x, std::size_t n_tokens, const float* token_weights, ThreadPool& pool);
 
+  /// As if column k of every x had been divided by factors[k] > 0.
+  void divide_columns(std::span<const float> factors);
+
   [[nodiscard]] std::size_t n_columns() const noexcept { return n_columns_; }
   [[nodiscard]] std::uint64_t n_tokens() const noexcept { return n_tokens_; }
   [[nodiscard]] bool is_full() const noexcept { return !products_.empty(); }

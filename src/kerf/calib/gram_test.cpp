@@ -80,6 +80,23 @@ TEST(Gram, ColumnsAloneKnowMeansAndMaxima) {
   EXPECT_EQ(gram.n_tokens(), 3U);
 }
 
+TEST(Gram, DividedColumnsAreThoseOfDividedInputs) {
+  Inputs in = correlated(65, 97);
+  std::vector<float> factors;
+  for (std::size_t c = 0; c < in.n_columns; ++c) factors.push_back(std::exp2(static_cast<float>(c % 5) - 2));
+  Gram divided = gram_of(in, true, 1);
+  divided.divide_columns(factors);
+  for (std::size_t i = 0; i < in.x.size(); ++i) in.x[i] /= factors[i % in.n_columns];
+  Gram expected = gram_of(in, true, 1);
+  ThreadPool pool(1);
+  const auto a = divided.second_moments(pool), b = expected.second_moments(pool);
+  // Factors that are powers of two round nothing.
+  EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin()));
+  EXPECT_EQ(divided.mean_square(), expected.mean_square());
+  EXPECT_EQ(divided.mean_magnitude(), expected.mean_magnitude());
+  EXPECT_EQ(divided.largest_magnitude(), expected.largest_magnitude());
+}
+
 TEST(Gram, ThreadsChangeNothing) {
   const Inputs in = correlated(130, 200);
   ThreadPool pool(1);

@@ -22,7 +22,9 @@ std::uint64_t default_limit() {
 }
 
 Result<const Method*> chosen_method(const CalibrationRequest& request) {
-  const std::string name = !request.method.empty() ? request.method : request.texts.empty() ? "rtn" : "gptq";
+  const std::string name = !request.method.empty() ? request.method
+                           : request.texts.empty() ? "rtn"
+                                                   : "guided";
   const Method* method = find_method(name);
   if (method == nullptr)
     return fail(ErrorKind::usage, "--method",
@@ -38,7 +40,7 @@ Result<const Method*> chosen_method(const CalibrationRequest& request) {
 void CalibrationRequest::add_options(CLI::App& app) {
   const std::string group = "Calibration";
   app.add_option("--method", method,
-                 fmt::format("how weights are rounded: {}; with texts gptq, else rtn", known_methods()))
+                 fmt::format("how weights are rounded: {}; with texts guided, else rtn", known_methods()))
       ->group(group);
   app.add_option("--calib", texts, "texts to calibrate with: plain, or .jsonl with a field «text» per line")
       ->group(group);
@@ -47,7 +49,9 @@ void CalibrationRequest::add_options(CLI::App& app) {
       ->group(group);
   app.add_option("--calib-ctx", options.ctx, "window in tokens")->group(group);
   app.add_option("--calib-seed", options.seed, "draws the windows")->group(group);
-  app.add_option("--damping", damping, "added to the diagonal of the second moments, as a part of its mean")
+  app.add_option(
+         "--damping", damping,
+         "added to the diagonal of the second moments, as a part of its mean (gptq 0.01, guided 0.05)")
       ->check(CLI::Range(0.0, 10.0))
       ->group(group);
   app.add_flag("--act-order", options.tuning.act_order, "gptq: columns with large inputs first")

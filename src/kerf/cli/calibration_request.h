@@ -11,7 +11,7 @@
 namespace kerf::cli {
 
 struct CalibrationRequest {
-  std::string method;              ///< empty: gptq with texts, else rtn
+  std::string method;              ///< empty: guided with texts, else rtn
   std::vector<std::string> texts;  ///< paths
   std::string max_ram;             ///< empty: most of this machine's memory
   std::optional<double> damping;

@@ -27,9 +27,8 @@ Result<void> add_types_like(const std::string& path, RecipeOptions& recipe) {
 }
 
 int run(const std::vector<std::string>& arguments) {
-  Invocation invocation(
-      cmd_quantize,
-      "kerf quantize model.gguf small.gguf --type Q4_0 --method gptq --calib wiki.txt code.txt");
+  Invocation invocation(cmd_quantize,
+                        "kerf quantize model.gguf small.gguf --type Q4_0 --calib wiki.txt code.txt");
   WriteRequest request;
   CalibrationRequest calibration;
   std::vector<std::string> rules;

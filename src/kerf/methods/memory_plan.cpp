@@ -36,6 +36,8 @@ std::uint64_t statistics_bytes(const ModelConfig& config, const Method& method, 
   std::uint64_t most = 0;
   for (const auto& [n_cols, n] : sites)
     most = std::max(most, n * Gram::bytes(n_cols, ctx, moments) + method.rounder_bytes(n_cols));
+  // Factors for the MLP's output are found while the moments in front of it are still there.
+  if (method.column_factors != nullptr) most += Gram::bytes(config.width, ctx, moments);
   return most;
 }
 

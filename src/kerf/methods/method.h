@@ -12,6 +12,7 @@
 #include "kerf/base/threads.h"
 #include "kerf/calib/gram.h"
 #include "kerf/methods/row_rounder.h"
+#include "kerf/model/source.h"
 
 namespace kerf {
 
@@ -21,6 +22,17 @@ struct MethodOptions {
   double damping = 0;      ///< of H's diagonal, as a part of its mean
   bool act_order = false;  ///< columns of large moments first
   int refinements = 1;     ///< rounds of coordinate descent after error feedback
+  double smoothing = 0.5;  ///< smoothquant: how much of the outliers moves from activations into weights
+};
+
+/// Weights [R, K] that read the same inputs.
+struct ScaleJob {
+  const ModelSource& source;
+  std::vector<const SourceTensor*> tensors;
+  std::vector<const Format*> formats;  ///< that each will be rounded to
+  Gram& inputs;
+  const MethodOptions& options;
+  ThreadPool& pool;
 };
 
 struct Method {
@@ -42,6 +54,10 @@ struct Method {
   /// Errors: numeric.
   Result<std::unique_ptr<RowRounder>> (*make_rounder)(Gram* inputs, const MethodOptions& options,
                                                       ThreadPool& pool);
+  /// Factors [K] > 0 for the columns of the job's weights, before they are rounded; what makes their inputs
+  /// (a norm, or the rows of a weight) is divided by them, so that the model computes the same. nullptr: the
+  /// method leaves weights where they are. Errors: those of reading weights.
+  Result<std::vector<float>> (*column_factors)(const ScaleJob& job) = nullptr;
 };
 
 /// Every method, in the order of methods.def.

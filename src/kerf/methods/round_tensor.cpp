@@ -160,20 +160,25 @@ class TensorRounder {
     Sums sums;
     for (std::uint64_t row = 0; row < n_rows;) {
       const std::uint64_t n = std::min(n_rows - row, per_matrix - (first + row) % per_matrix);
-      sums.add(round_chunk(*job_.rounders[(first + row) / per_matrix], scratch.x.data() + row * n_columns_, n,
-                           bytes + row * row_bytes_, scratch.back.data() + row * n_columns_));
+      sums.add(round_chunk(first + row, n, scratch.x.data() + row * n_columns_, bytes + row * row_bytes_,
+                           scratch.back.data() + row * n_columns_));
       row += n;
     }
     return sums;
   }
 
-  /// `back` receives what a reader will see.
-  Sums round_chunk(const RowRounder& rounder, const float* x, std::size_t n_rows, std::uint8_t* bytes,
+  /// Rows [first, first + n_rows) of one matrix. `back` receives what a reader will see.
+  Sums round_chunk(std::uint64_t first, std::uint64_t n_rows, float* x, std::uint8_t* bytes,
                    float* back) const {
+    const RowRounder& rounder = *job_.rounders[first / (job_.tensor.n_rows() / job_.rounders.size())];
     Sums sums;
     if (job_.baseline != nullptr) {
       job_.baseline->round(job_.format, x, bytes, n_rows, n_columns_);
       decode_rows(job_.format, bytes, n_rows, n_columns_, back);
+      apply_factors(first, n_rows, back);
+    }
+    apply_factors(first, n_rows, x);
+    if (job_.baseline != nullptr) {
       sums.baseline = rounder.cost(x, back, n_rows, n_columns_);
       sums.power = rounder.cost(x, nullptr, n_rows, n_columns_);
     }
@@ -182,6 +187,16 @@ class TensorRounder {
     if (job_.baseline != nullptr) sums.cost = rounder.cost(x, back, n_rows, n_columns_);
     sums.plain = squared_error(x, back, n_rows * n_columns_);
     return sums;
+  }
+
+  void apply_factors(std::uint64_t first, std::uint64_t n_rows, float* x) const {
+    for (std::uint64_t r = 0; r < n_rows; ++r) {
+      float* const row = x + r * n_columns_;
+      if (!job_.column_factors.empty())
+        for (std::uint64_t k = 0; k < n_columns_; ++k) row[k] *= job_.column_factors[k];
+      if (!job_.row_factors.empty())
+        for (std::uint64_t k = 0; k < n_columns_; ++k) row[k] *= job_.row_factors[first + r];
+    }
   }
 
   const RoundJob& job_;

@@ -27,6 +27,10 @@ struct RoundJob {
   std::span<const RowRounder* const> rounders;
   /// What the costs are compared with; nullptr: nothing.
   const RowRounder* baseline = nullptr;
+  /// Rounded is not W but row_factors[r] · W[r, k] · column_factors[k]; empty: ones. The baseline rounds W
+  /// and is scaled afterwards.
+  std::span<const float> column_factors = {};
+  std::span<const float> row_factors = {};
 };
 
 /// What the rounding did, each a part of what the weights themselves cost or square to.

@@ -23,6 +23,13 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+SourceTensor first_rows(SourceTensor tensor) {
+  const std::uint64_t n_rows =
+      std::clamp<std::uint64_t>(kProbeNumbers / tensor.row_length(), 1, tensor.n_rows());
+  tensor.shape = {n_rows, tensor.row_length()};
+  return tensor;
+}
+
 /// What happens before the walk, in windows through all layers: sensitivities take a forward, another one on
 /// the way back and as much as one for the gradients; so does the output matrix, by its size.
 double windows_before(const Method& method, const ModelEnds& ends, const ModelConfig& config,
@@ -55,6 +62,7 @@ class TimeProbe {
 
   /// Times the windows of a stage, with and without what watches them, and makes the stage's rounder.
   Result<void> stage(std::span<const Linear> linears, Gather gather);
+  Result<void> stretching(std::span<const Linear> linears, Gram& inputs);
   /// Seconds per weight to round tensors of this format and row length.
   Result<double> rounding(std::size_t index, const RowRounder& rounder);
   Result<double> rounding_of_all(const ModelEnds& ends);
@@ -88,23 +96,36 @@ Result<void> TimeProbe::stage(std::span<const Linear> linears, Gather gather) {
   }));
   forward_ += *std::min_element(forward.begin(), forward.end());
   watching_ += static_cast<double>(n_watches) * *std::min_element(watching.begin(), watching.end());
+  if (options_.method->column_factors != nullptr) KERF_CHECK_OK(stretching(linears, inputs));
   const Stopwatch watch;
   KERF_TRY(rounders_[n_cols], options_.method->make_rounder(&inputs, options_.tuning, pool_));
   making_ += static_cast<double>(n_watches) * watch.seconds();
   return {};
 }
 
+Result<void> TimeProbe::stretching(std::span<const Linear> linears, Gram& inputs) {
+  // Some rows of the first weight stand for all of them.
+  const SourceTensor* first = source_.find(linears[0].name);
+  const SourceTensor some = first_rows(*first);
+  const auto index = static_cast<std::size_t>(first - source_.tensors().data());
+  const ScaleJob job{source_, {&some}, {plan_.tensors[index].format}, inputs, options_.tuning, pool_};
+  const Stopwatch watch;
+  KERF_CHECK_OK(options_.method->column_factors(job));
+  std::uint64_t n_rows = 0;
+  for (const Linear& linear : linears) n_rows += linear.n_rows();
+  making_ += watch.seconds() * static_cast<double>(n_rows) / static_cast<double>(some.n_rows());
+  return {};
+}
+
 Result<double> TimeProbe::rounding(std::size_t index, const RowRounder& rounder) {
-  SourceTensor some = source_.tensors()[index];
-  const std::uint64_t n_rows = std::clamp<std::uint64_t>(kProbeNumbers / some.row_length(), 1, some.n_rows());
-  some.shape = {n_rows, some.row_length()};
+  const SourceTensor some = first_rows(source_.tensors()[index]);
   const RowRounder* const list[] = {&rounder};
   const auto sink = [](Bytes) -> Result<void> { return {}; };
   const auto advance = [](std::uint64_t) -> Result<void> { return {}; };
   const Stopwatch watch;
   KERF_CHECK_OK(
       round_tensor({source_, some, *plan_.tensors[index].format, list, &baseline_}, sink, pool_, advance));
-  return watch.seconds() / static_cast<double>(n_rows * some.row_length());
+  return watch.seconds() / static_cast<double>(some.n_elements());
 }
 
 Result<double> TimeProbe::rounding_of_all(const ModelEnds& ends) {
