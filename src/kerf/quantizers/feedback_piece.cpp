@@ -92,21 +92,60 @@ void FeedbackPiece::walk_stretch(std::size_t first, std::size_t last) {
     for (std::size_t j = end; j < begin + size_ && j < x_.size(); ++j) x_[j] = x_[end - 1];
     rounder_->choose_parameters(begin / rounder_->block_size(), &x_[begin], &weight_[begin]);
     round_columns(begin, end);
+    try_scales(begin, end);
   }
   if (feedback_.options_.refinements > 0) refine_stretch(first, last);
   std::copy(own.begin(), own.end(), target);
 }
 
+// The search for parameters knows nothing of the feedback inside a block. So scales beside those that it
+// chose are tried as well, by what the block leaves in the end.
+void FeedbackPiece::try_scales(std::size_t first, std::size_t last) {
+  constexpr float kFactors[] = {0.95F, 1.05F, 0.9F, 1.1F, 0.97F, 1.03F, 0.86F, 1.14F};
+  constexpr std::size_t kByEffort[] = {0, 2, 4, 8};
+  const std::size_t n_factors = kByEffort[std::clamp(feedback_.options_.search.effort, 0, 3)];
+  if (rounder_->n_groups() != 1 || rounder_->unit() != 1 || n_factors == 0) return;
+  const std::size_t n = last - first;
+  const std::size_t b = first / rounder_->block_size();
+  const std::size_t n_bytes = rounder_->block_bytes();
+  std::vector<std::uint8_t> best(rounder_->block(b, 0), rounder_->block(b, 0) + kPieceRows * n_bytes);
+  BlockParameters start[kPieceRows];
+  for (std::size_t r = 0; r < kPieceRows; ++r) rounder_->parameters(b, r, start[r]);
+  Sums least;
+  Sums cost;
+  products(&e_[first], &e_[first], n, least);
+  for (std::size_t f = 0; f < n_factors; ++f) {
+    for (std::size_t r = 0; r < kPieceRows; ++r) {
+      BlockParameters wanted = start[r];
+      wanted.scale[0] *= kFactors[f];
+      wanted.offset[0] *= kFactors[f];
+      rounder_->set_parameters(b, r, wanted);
+    }
+    round_columns(first, last);
+    products(&e_[first], &e_[first], n, cost);
+    for (std::size_t r = 0; r < kPieceRows; ++r) {
+      if (!(cost[r] < least[r])) continue;
+      least[r] = cost[r];
+      std::copy_n(rounder_->block(b, r), n_bytes, &best[r * n_bytes]);
+    }
+  }
+  std::copy(best.begin(), best.end(), rounder_->block(b, 0));
+  for (std::size_t r = 0; r < kPieceRows; ++r) rounder_->load_parameters(b, r);
+  round_columns(first, last);
+}
+
 /// Rounds columns first … last − 1, each with the feedback of those of them before it.
 void FeedbackPiece::round_columns(std::size_t first, std::size_t last) {
   const std::size_t unit = rounder_->unit();
+  Column x[kStep];
   for (std::size_t step = first; step < last; step += kStep) {
     const std::size_t end = std::min(step + kStep, last);
-    subtract_products(&x_[step], end - step, &e_[first], step - first, factor().from(step, first));
+    std::copy_n(&x_[step], end - step, x);
+    subtract_products(x, end - step, &e_[first], step - first, factor().from(step, first));
     for (std::size_t j = step; j < end; j += unit) {
       const std::size_t n = std::min(unit, end - j);
-      subtract_products(&x_[j], n, &e_[step], j - step, factor().from(j, step));
-      round_unit(j, n, &x_[j], j);
+      subtract_products(&x[j - step], n, &e_[step], j - step, factor().from(j, step));
+      round_unit(j, n, &x[j - step], j);
     }
   }
 }

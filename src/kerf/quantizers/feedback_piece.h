@@ -26,6 +26,7 @@ class FeedbackPiece {
   void walk();
   void walk_stretch(std::size_t first, std::size_t last);
   void walk_in_order();
+  void try_scales(std::size_t first, std::size_t last);
   void round_columns(std::size_t first, std::size_t last);
   void round_unit(std::size_t first, std::size_t n, Column* x, std::size_t column);
   void refine_stretch(std::size_t first, std::size_t last);
@@ -50,7 +51,7 @@ class FeedbackPiece {
   std::vector<float> weight_;            ///< its square, to whole blocks
   std::vector<float> rows_;              ///< [kPieceRows, K]
   std::vector<Column> target_;           ///< what is to be rounded [K]
-  std::vector<Column> x_;                ///< the same with the feedback of what lies before, to whole blocks
+  std::vector<Column> x_;                ///< the same with the feedback of blocks before, to whole blocks
   std::vector<Column> e_;                ///< (x − back) · U⁻¹ [K]
   std::vector<Column> back_;             ///< [K]
   std::vector<Column> gradient_;         ///< [K]
