@@ -4,10 +4,9 @@
 //   F8_E4M3_ROW F8_E5M2_ROW       one binary32 scale per row; per tensor where all rows have the same
 //   F8_E4M3_Gg[_BF16|_F32] …      a binary16, bfloat16 or binary32 scale, then 32 or 128 elements
 //   MXFP8_E4M3 MXFP8_E5M2         an E8M0 scale, then 32 elements. Source: OCP Microscaling Formats (MX)
-//   MXFP6_E2M3 MXFP6_E3M2         v1.0, §5.1; scales by §6.3, or one power of two more where that errs less
+//   MXFP6_E2M3 MXFP6_E3M2         v1.0, §5.1
 //
-// There are too many levels for a search over a table, and little to gain: a float has the same relative
-// precision everywhere. So a block is encoded directly, each element rounded to nearest even, saturating.
+// Each element is rounded to nearest even, saturating; quantizers choose the scale.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -46,10 +45,9 @@ struct FloatLayout {
     constexpr float kMost[] = {448.0F, 57344.0F, 7.5F, 28.0F};
     return kMost[static_cast<std::size_t>(element)];
   }
-  /// Exponent of the largest element.
-  [[nodiscard]] constexpr int most_exponent() const noexcept {
-    constexpr int kExponent[] = {8, 15, 2, 4};
-    return kExponent[static_cast<std::size_t>(element)];
+  [[nodiscard]] constexpr int mantissa_bits() const noexcept {
+    constexpr int kBits[] = {3, 2, 3, 2};
+    return kBits[static_cast<std::size_t>(element)];
   }
 };
 
@@ -162,9 +160,9 @@ void decode_floats(const FloatLayout& layout, const std::uint8_t* src, float* ds
   std::copy_n(last, n - i, dst + i);
 }
 
-/// Writes a block with this scale; the squared error of it.
-double encode_block(const FloatLayout& layout, const float* x, float wanted_scale,
-                    std::uint8_t* block) noexcept {
+/// Writes a block with this scale.
+void encode_block(const FloatLayout& layout, const float* x, float wanted_scale,
+                  std::uint8_t* block) noexcept {
   const float scale = store_scale(layout, wanted_scale, block);
   std::uint8_t bits[kLongestBlock];
   encode_elements(layout.element, x, scale == 0.0F ? 0.0 : 1.0 / scale, bits, layout.group);
@@ -173,50 +171,12 @@ double encode_block(const FloatLayout& layout, const float* x, float wanted_scal
     pack_six_bits(bits, elements, layout.group);
   else
     std::copy_n(bits, layout.group, elements);
-  if (layout.scale == FloatScale::none) return 0.0;
-  float back[kLongestBlock];
-  decode_elements(layout.element, bits, scale, back, layout.group);
-  double error = 0;
-  for (std::size_t i = 0; i < layout.group; ++i) {
-    const double difference = static_cast<double>(x[i]) - back[i];
-    error += difference * difference;
-  }
-  return error;
 }
 
-/// Scales worth trying for a block with this largest magnitude: by the rule of MX and the next power of two,
-/// or from the one that maps it onto the largest element upwards within an octave, where the mantissas of the
-/// others change.
-std::array<float, 4> scales_to_try(const FloatLayout& layout, float largest, std::size_t& n) noexcept {
-  if (layout.scale == FloatScale::e8m0) {
-    n = 2;
-    const int exponent = std::clamp(std::ilogb(largest) - layout.most_exponent(), -127, 126);
-    return {std::ldexp(1.0F, exponent), std::ldexp(1.0F, exponent + 1)};
-  }
-  n = 4;
-  const float least = largest / layout.most();
-  return {least, least * 1.1892071F, least * 1.4142135F, least * 1.6817929F};
-}
-
+/// Elements alone.
 void encode_floats(const FloatLayout& layout, const float* src, std::uint8_t* dst, std::size_t n) noexcept {
-  std::uint8_t trial[4 + kLongestBlock];
-  for (std::size_t i = 0; i < n; i += layout.group, src += layout.group, dst += layout.block_bytes()) {
-    float largest = 0;
-    for (std::size_t j = 0; j < layout.group; ++j) largest = std::max(largest, std::fabs(src[j]));
-    if (layout.scale == FloatScale::none || largest == 0.0F) {
-      encode_block(layout, src, 0.0F, dst);
-      continue;
-    }
-    double best = std::numeric_limits<double>::infinity();
-    std::size_t n_scales = 0;
-    const auto scales = scales_to_try(layout, largest, n_scales);
-    for (std::size_t k = 0; k < n_scales; ++k) {
-      const double error = encode_block(layout, src, scales[k], trial);
-      if (!(error < best)) continue;
-      best = error;
-      std::copy_n(trial, layout.block_bytes(), dst);
-    }
-  }
+  for (std::size_t i = 0; i < n; i += layout.group, src += layout.group, dst += layout.block_bytes())
+    encode_block(layout, src, 1.0F, dst);
 }
 
 const char* float_defect(const FloatLayout& layout, const std::uint8_t* block) noexcept {
@@ -230,6 +190,20 @@ const char* float_defect(const FloatLayout& layout, const std::uint8_t* block) n
 }
 
 template <const FloatLayout& kLayout>
+struct Functions {
+  static void encode_plain(const float* src, std::uint8_t* dst, std::size_t n) noexcept {
+    encode_floats(kLayout, src, dst, n);
+  }
+  static void encode(const float* x, float scale, std::uint8_t* block) noexcept {
+    encode_block(kLayout, x, scale, block);
+  }
+  static constexpr FloatBlocks kBlocks{.most = kLayout.most(),
+                                       .mantissa_bits = kLayout.mantissa_bits(),
+                                       .power_of_two = kLayout.scale == FloatScale::e8m0,
+                                       .encode = encode};
+};
+
+template <const FloatLayout& kLayout>
 constexpr Format float_format(std::string_view name, std::string_view family, std::string_view summary) {
   return {.name = name,
           .gguf_type = kNoGgufType,
@@ -238,11 +212,11 @@ constexpr Format float_format(std::string_view name, std::string_view family, st
           .summary = summary,
           .decode = [](const std::uint8_t* src, float* dst,
                        std::size_t n) noexcept { decode_floats(kLayout, src, dst, n); },
-          .encode_plain = [](const float* src, std::uint8_t* dst,
-                             std::size_t n) noexcept { encode_floats(kLayout, src, dst, n); },
+          .encode_plain = kLayout.scale == FloatScale::none ? Functions<kLayout>::encode_plain : nullptr,
           .grid = nullptr,
           .defect = [](const std::uint8_t* block) noexcept { return float_defect(kLayout, block); },
           .any_length = true,
+          .floats = kLayout.scale == FloatScale::none ? nullptr : &Functions<kLayout>::kBlocks,
           .family = family};
 }
 

@@ -63,6 +63,19 @@ struct RowScale {
   bool has_offset = false;
 };
 
+/// Blocks of one scale and elements that are floating-point numbers of few bits: x = scale · element. There
+/// are too many elements for a search over a table of levels, and they have the same relative precision
+/// everywhere, so the scale alone is chosen.
+struct FloatBlocks {
+  float most;         ///< largest element
+  int mantissa_bits;  ///< of an element
+  bool power_of_two;  ///< so are all scales
+
+  /// Writes a block with the scale nearest to a positive one that can be stored; each element is rounded to
+  /// nearest even, saturating. x [block_size]. A scale of 0 gives zeros.
+  void (*encode)(const float* x, float scale, std::uint8_t* block) noexcept;
+};
+
 struct Codebook;    // codebook.h: levels that each row or block brings along
 struct VectorGrid;  // vector_grid.h: a code stands for several numbers
 
@@ -93,6 +106,7 @@ struct Format {
   const RowScale* row_scale = nullptr;
   const Codebook* codebook = nullptr;
   const VectorGrid* vectors = nullptr;
+  const FloatBlocks* floats = nullptr;
   /// As defect(), of the header of a row. nullptr: every bit pattern is sound.
   const char* (*header_defect)(const std::uint8_t* header) noexcept = nullptr;
   /// Formats that differ in numbers only share a line in tables, under this name; empty: alone.
@@ -106,7 +120,7 @@ struct Format {
   }
   [[nodiscard]] constexpr bool writable() const noexcept {
     return encode_plain != nullptr || grid != nullptr || codebook != nullptr || vectors != nullptr ||
-           (row_scale != nullptr && row_scale->inner->writable());
+           floats != nullptr || (row_scale != nullptr && row_scale->inner->writable());
   }
   /// Numbers stored one by one, without blocks: F32, F16, BF16, integers.
   [[nodiscard]] constexpr bool plain() const noexcept { return block_size == 1 && header_bytes == 0; }

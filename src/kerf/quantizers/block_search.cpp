@@ -73,7 +73,7 @@ BlockSearch::BlockSearch(const Format& format, int effort, bool weighted) noexce
       effort_(std::clamp(effort + (weighted && importance_deserves_more(grid_, scale_ratio_) ? 1 : 0), 0,
                          kMostEffort)),
       plan_(grid_, effort_, weighted),
-      own_grid_(format),
+      own_grid_(format, effort_),
       group_size_(format.block_size / grid_.n_groups),
       blocks_at_once_(std::max<std::size_t>(1, kLanes / grid_.n_groups)) {}
 

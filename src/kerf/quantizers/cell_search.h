@@ -45,6 +45,8 @@ class CellSearch {
   /// queries.
   void nearest(std::span<const CellQuery> queries, int n_flips, CellAnswer* answers) const noexcept;
 
+  /// The coordinates that points have, ascending; their magnitudes where signs are stored apart.
+  [[nodiscard]] std::span<const float> levels() const noexcept { return {level_, n_levels_}; }
   /// The root mean square of all coordinates.
   [[nodiscard]] float rms() const noexcept { return rms_; }
 

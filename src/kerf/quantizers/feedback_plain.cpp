@@ -44,7 +44,7 @@ ElementRounder::Elements::Elements(const Format& blocks)
       at(blocks.block_bytes - blocks.block_size * bits / 8) {
   const std::vector<float> ones(blocks.block_size, 1.0F);
   std::vector<std::uint8_t> block(blocks.block_bytes);
-  blocks.encode_plain(ones.data(), block.data(), ones.size());
+  blocks.floats->encode(ones.data(), 1.0F, block.data());
   std::vector<std::pair<float, std::uint8_t>> all;
   for (unsigned element = 0; element < 1U << bits; ++element) {
     put_bits(element, bits, 0, &block[at]);
@@ -79,7 +79,7 @@ void ElementRounder::choose_parameters(std::size_t b, const Column* x, const flo
   std::vector<float> numbers(blocks_.block_size);
   for (std::size_t r = 0; r < kPieceRows; ++r) {
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = x[i][r];
-    blocks_.encode_plain(numbers.data(), block(b, r), numbers.size());
+    quantize_row(blocks_, numbers.data(), nullptr, block(b, r), numbers.size());
     load_parameters(b, r);
   }
 }

@@ -1,4 +1,5 @@
-// PieceRounders for numbers whose format rounds them by itself (Format::encode_plain).
+// PieceRounders for numbers that their format rounds by itself (Format::encode_plain), and for blocks of
+// floating-point elements (FloatBlocks).
 #pragma once
 
 #include "kerf/quantizers/feedback_rounder.h"
@@ -23,8 +24,8 @@ class PlainRounder final : public PieceRounder {
   std::vector<std::uint8_t> coded_;  ///< the same
 };
 
-/// Blocks of elements of 8 bits, or of 6 in one little-endian string of bits, behind a scale that the format
-/// chooses itself: x = scale · (what the element stands for).
+/// Blocks of elements of 8 bits, or of 6 in one little-endian string of bits, behind a scale of the
+/// block's own: x = scale · (what the element stands for).
 class ElementRounder final : public PieceRounder {
  public:
   ElementRounder(const Format& blocks, std::size_t n_cols);

@@ -30,14 +30,13 @@ void PieceRounder::begin(const std::uint8_t* rows, std::size_t row_bytes, std::s
 
 std::unique_ptr<PieceRounder> make_piece_rounder(const Format& format, std::size_t n_cols,
                                                  const QuantizeOptions& options) {
-  const bool behind_row_scale = format.row_scale != nullptr;
-  const Format& blocks = behind_row_scale ? *format.row_scale->inner : format;
+  const Format& blocks = format.row_scale != nullptr ? *format.row_scale->inner : format;
   if (blocks.grid != nullptr) return std::make_unique<GridRounder>(blocks, n_cols, options);
   if (blocks.vectors != nullptr) return std::make_unique<VectorRounder>(blocks, n_cols, options);
   if (blocks.codebook != nullptr) return std::make_unique<CodebookRounder>(blocks, n_cols, options);
+  if (blocks.floats != nullptr) return std::make_unique<ElementRounder>(blocks, n_cols);
   KERF_CHECK(blocks.encode_plain != nullptr);
-  if (behind_row_scale || blocks.plain()) return std::make_unique<PlainRounder>(blocks, n_cols);
-  return std::make_unique<ElementRounder>(blocks, n_cols);
+  return std::make_unique<PlainRounder>(blocks, n_cols);
 }
 
 }  // namespace kerf

@@ -80,7 +80,9 @@ KERF_INLINE Flags with_steps(const Panel& panel, const OwnGate& gate) noexcept {
   const Flags numbers = bits_of(panel, zero, 0, panel.n);
   const Flags longer{(numbers.v & kBeyondBinary16) != 0};
   const Flags more_than_bfloat16{(numbers.v & 0xFFFF) != 0};
-  const Eight most{more_than_bfloat16.v ? Eight::all(4096.0F).v : Eight::all(512.0F).v};
+  const float most_of_binary16 = gate.differences ? 16384.0F : 8192.0F;
+  const Eight most{more_than_bfloat16.v ? Eight::all(most_of_binary16).v
+                                        : Eight::all(0.125F * most_of_binary16).v};
   const Flags few = with_few_steps(panel, gate.differences, most, {found.v & ~longer.v});
   return {(found.v & longer.v) | few.v};
 }

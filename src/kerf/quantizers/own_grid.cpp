@@ -32,7 +32,7 @@ struct OwnGrid::Trial {
   std::uint8_t block[kMaxBlockBytes];
 };
 
-OwnGrid::OwnGrid(const Format& format) noexcept
+OwnGrid::OwnGrid(const Format& format, int effort) noexcept
     : format_(format), grid_(*format.grid), group_size_(format.block_size / grid_.n_groups) {
   const std::size_t n_levels = grid_.levels.size();
   const bool lattice = grid_.n_groups > 1;
@@ -41,9 +41,9 @@ OwnGrid::OwnGrid(const Format& format) noexcept
   const int bits = 11 + level_bits + (lattice ? 7 : 0);
   gate_.zeros = (1 << (24 - std::min(bits, 24))) - 1;
   gate_.differences = grid_.has_offset;
-  raced_ = format.in_gguf() && grid_.uniform && !lattice && n_levels <= 32;
+  raced_ = effort <= 1 && format.in_gguf() && grid_.uniform && !lattice && n_levels <= 32;
   if (!grid_.uniform) {
-    gate_.n_compared = n_levels <= 8 ? 8 : n_levels <= 16 ? 10 : 16;
+    gate_.n_compared = n_levels <= 8 ? 8 : n_levels <= 16 ? 10 : 18;
     gate_.n_equal = n_levels <= 16 ? 1 : 2;
     return;
   }
@@ -82,10 +82,11 @@ bool OwnGrid::offer(const Levels& levels, const float* x, Trial& trial) const no
 /// True if the block has to be replaced. Most groups have no grid that suits them, so that comes first.
 bool OwnGrid::restore_group(const Levels& levels, const float* x, const std::uint8_t* block,
                             Trial& trial) const noexcept {
-  // Products are exact, but not sums with any offset.
-  const double most_steps = grid_.zero_point ? 383 : std::max(-grid_.levels.front(), grid_.levels.back());
-  if (grid_.uniform && grid_.has_offset == grid_.zero_point && !may_have_steps(x, group_size_, most_steps))
-    return false;
+  const bool free_offset = grid_.has_offset && !grid_.zero_point;
+  const double most_steps = grid_.zero_point ? 383
+                            : free_offset    ? static_cast<double>(grid_.levels.size()) - 1
+                                             : std::max(-grid_.levels.front(), grid_.levels.back());
+  if (grid_.uniform && !may_have_steps(x, group_size_, free_offset ? x[0] : 0.0, most_steps)) return false;
   const Group group(x, group_size_);
   bool restored = false;
   const auto try_scale = [&](double wanted, double steps) {
@@ -95,13 +96,18 @@ bool OwnGrid::restore_group(const Levels& levels, const float* x, const std::uin
     if (!grid_.has_offset) return restored = offer(levels, x, trial);
     grid_.store_parameters(trial.scale, trial.offset, trial.block);
     const float scale = trial.scale[0];
+    if (std::fabs(scale - wanted) * std::max(steps, 1.0) > 4 * group.tolerance) return false;
+    const auto try_offset = [&](double signed_scale, double offset) {
+      trial.scale[0] = static_cast<float>(signed_scale);
+      trial.offset[0] = static_cast<float>(offset);
+      grid_.store_parameters(trial.scale, trial.offset, trial.block);
+      return std::fabs(trial.offset[0] - offset) <= 4 * group.tolerance && offer(levels, x, trial);
+    };
     const double n_levels = static_cast<double>(grid_.levels.size());
-    const double most = group.least == group.most ? n_levels - 1 : n_levels - 1 - steps;
-    for (double below = grid_.levels[0]; below <= most && !restored; ++below) {
-      trial.scale[0] = scale;
-      trial.offset[0] = static_cast<float>(group.least - scale * below);
-      restored = offer(levels, x, trial);
-    }
+    const double unused = group.least == group.most ? n_levels - 1 : n_levels - 1 - steps;
+    for (double below = grid_.levels[0]; below <= unused && !restored; ++below)
+      restored = try_offset(scale, group.least - scale * below) ||
+                 (grid_.scale_sign == Grid::Sign::any && try_offset(-scale, group.most + scale * below));
     return restored;
   };
   if (grid_.has_offset)
@@ -117,17 +123,19 @@ struct OwnGrid::Candidates {
   double scale[Grid::kMaxGroups][kMost];
   std::size_t n[Grid::kMaxGroups];
 
-  /// The one that is a multiple of a unit, as that multiple; false if none is.
-  bool multiple_of(std::size_t g, double unit, float& scale_of_g) const noexcept {
+  /// The least that is a multiple of a unit, as that multiple; false if none is. The least, because
+  /// multiples are stored in few bits. Of two that differ in sign the one that is wanted.
+  bool multiple_of(std::size_t g, double unit, double sign, float& scale_of_g) const noexcept {
+    double least = 129;
     for (std::size_t i = 0; i < n[g]; ++i) {
       const double multiple = whole(scale[g][i] / unit);
-      if (std::fabs(multiple) > 128 ||
-          std::fabs(multiple * unit - scale[g][i]) > 0x1p-18 * std::fabs(scale[g][i]))
-        continue;
-      scale_of_g = static_cast<float>(multiple * unit);
-      return true;
+      const bool better =
+          std::fabs(multiple) < std::fabs(least) || (multiple == -least && multiple * sign > 0);
+      if (better && std::fabs(multiple * unit - scale[g][i]) <= 0x1p-18 * std::fabs(scale[g][i]))
+        least = multiple;
     }
-    return false;
+    scale_of_g = static_cast<float>(least * unit);
+    return least != 129;
   }
 };
 
@@ -163,18 +171,41 @@ bool OwnGrid::each_unit(const Candidates& candidates, Trial& trial, const Offer&
       const double scale = candidates.scale[fewest][i];
       const double unit = as_binary16(scale / multiple);
       if (std::fabs(unit * multiple - scale) > 0x1p-18 * std::fabs(scale)) continue;
-      bool all = true;
-      for (std::size_t g = 0; g < grid_.n_groups && all; ++g)
-        all = candidates.multiple_of(g, unit, trial.scale[g]);
-      if (all && offer()) return true;
+      // Multiples reach one farther on one side: the widest have to agree on it.
+      for (const double sign : {1.0, -1.0}) {
+        bool all = true;
+        for (std::size_t g = 0; g < grid_.n_groups && all; ++g)
+          all = candidates.multiple_of(g, unit, sign, trial.scale[g]);
+        if (all && offer()) return true;
+        if (!all || grid_.scale_sign != Grid::Sign::any) break;
+      }
     }
+  return false;
+}
+
+/// Scales of a block that are stored one by one: of each group the coarsest that can be stored.
+bool OwnGrid::restore_separate_scales(const Levels& levels, const float* x, const Candidates& candidates,
+                                      Trial& trial) const noexcept {
+  std::size_t chosen[Grid::kMaxGroups] = {};
+  for (bool others = true; others;) {
+    for (std::size_t g = 0; g < grid_.n_groups; ++g)
+      trial.scale[g] = static_cast<float>(candidates.scale[g][chosen[g]]);
+    if (offer(levels, x, trial)) return true;
+    others = false;
+    for (std::size_t g = 0; g < grid_.n_groups; ++g) {
+      if (static_cast<double>(trial.scale[g]) == candidates.scale[g][chosen[g]]) continue;
+      if (++chosen[g] == candidates.n[g]) return false;
+      others = true;
+    }
+  }
   return false;
 }
 
 bool OwnGrid::restore_scales(const Levels& levels, const float* x, Trial& trial) const noexcept {
   Candidates candidates;
   return find_candidates(x, candidates) &&
-         each_unit(candidates, trial, [&] { return offer(levels, x, trial); });
+         (restore_separate_scales(levels, x, candidates, trial) ||
+          each_unit(candidates, trial, [&] { return offer(levels, x, trial); }));
 }
 
 /// Offsets have a unit as well; and the lowest level that a group uses need not be the lowest there is.

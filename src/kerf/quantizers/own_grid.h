@@ -9,7 +9,8 @@ namespace kerf {
 /// For a format with a Grid.
 class OwnGrid {
  public:
-  explicit OwnGrid(const Format& format) noexcept;
+  /// Effort as in QuantizeOptions: with little there is no time for a close look at some formats.
+  OwnGrid(const Format& format, int effort) noexcept;
 
   /// Which of the eight groups of a panel may be such numbers, as a bit each: a few instructions that turn
   /// away ordinary numbers. Groups of several to a block are not told apart here: all bits are set.
@@ -30,6 +31,8 @@ class OwnGrid {
   bool find_candidates(const float* x, Candidates& candidates) const noexcept;
   template <class Offer>
   bool each_unit(const Candidates& candidates, Trial& trial, const Offer& offer) const noexcept;
+  bool restore_separate_scales(const Levels& levels, const float* x, const Candidates& candidates,
+                               Trial& trial) const noexcept;
   bool restore_scales(const Levels& levels, const float* x, Trial& trial) const noexcept;
   bool restore_offsets(const Levels& levels, const float* x, Trial& trial) const noexcept;
 

@@ -34,7 +34,7 @@ class OwnRow {
         n_(n),
         row_(row),
         bytes_(format.row_bytes(n)),
-        back_(n) {}
+        back_(round_up(n, inner_.block_size)) {}
 
   void run() noexcept {
     if (steps_of(0).n == 0 || holds(row_)) return;
@@ -76,7 +76,7 @@ class OwnRow {
 
   bool holds(const std::uint8_t* row) noexcept {
     format_.decode(row, back_.data(), n_);
-    return std::equal(back_.begin(), back_.end(), x_);
+    return std::equal(x_, x_ + n_, back_.begin());
   }
 
   /// The scale of a group that is stored instead of this one.
@@ -161,7 +161,7 @@ class OwnRow {
   /// The scale with which the blocks, as stored, decode to the numbers bit for bit: each of them leaves it a
   /// narrow range.
   bool store_scale() noexcept {
-    inner_.decode(bytes_.data() + format_.header_bytes, back_.data(), n_);
+    inner_.decode(bytes_.data() + format_.header_bytes, back_.data(), back_.size());
     double least = 0;
     double most = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < n_; ++i) {
@@ -190,7 +190,7 @@ class OwnRow {
   std::size_t n_;
   std::uint8_t* row_;  ///< what the search has found
   std::vector<std::uint8_t> bytes_;
-  std::vector<float> back_;
+  std::vector<float> back_;  ///< to whole blocks
   std::vector<Steps> groups_;
   std::vector<float> scales_;    ///< of the groups, as stored
   std::vector<double> n_steps_;  ///< that go with them

@@ -52,15 +52,22 @@ struct Group {
   }
 };
 
-/// Whether all numbers may be multiples of a step of which the largest has at most `most`: Euclid's
-/// algorithm, which ends early where they are not.
-inline bool may_have_steps(const float* x, std::size_t n, double most) noexcept {
+/// Whether all numbers, less `base`, may be multiples of a step of which the largest has at most `most`:
+/// Euclid's algorithm, which ends early where they are not. Products with a step are exact; where `base` is
+/// not 0 numbers may be rounded sums, and errors grow on the way.
+inline bool may_have_steps(const float* x, std::size_t n, double base, double most) noexcept {
   double largest = 0.0;
-  for (std::size_t i = 0; i < 8; ++i) largest = std::max<double>(largest, std::fabs(x[i]));
+  double farthest = 0.0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    largest = std::max(largest, std::fabs(x[i] - base));
+    farthest = std::max<double>(farthest, std::fabs(x[i]));
+  }
   const double least = largest / most * (1 - kRounding);
+  const double nothing = base == 0.0 ? 0.0 : 256 * kRounding * farthest;
+  if (nothing > 0.25 * least) return true;
   double step = largest;
   for (std::size_t i = 0; i < n; ++i)
-    for (double rest = std::fabs(x[i]); rest != 0.0;) {
+    for (double rest = std::fabs(x[i] - base); rest > nothing;) {
       if (rest < least) return false;
       const double other = std::fabs(step - rest * whole(step / rest));
       step = rest;

@@ -6,6 +6,7 @@
 #include "kerf/base/check.h"
 #include "kerf/quantizers/block_search.h"
 #include "kerf/quantizers/codebook_search.h"
+#include "kerf/quantizers/float_search.h"
 #include "kerf/quantizers/row_scale_search.h"
 #include "kerf/quantizers/vector_search.h"
 
@@ -44,6 +45,8 @@ void quantize_with_tail(const Format& format, const float* x, const float* impor
 void quantize_row(const Format& format, const float* x, const float* importance, std::uint8_t* dst,
                   std::size_t n, const QuantizeOptions& options) noexcept {
   KERF_CHECK(format.writable() && format.fits(n));
+  if (importance != nullptr && std::all_of(importance, importance + n, [](float w) { return w == 0.0F; }))
+    importance = nullptr;
   if (has_vectors(format))
     search_vectors(format, x, importance, dst, n, options);
   else if (format.row_scale != nullptr)
@@ -52,6 +55,8 @@ void quantize_row(const Format& format, const float* x, const float* importance,
     search_codebook(format, x, importance, dst, n, options);
   else if (n % format.block_size != 0)
     quantize_with_tail(format, x, importance, dst, n, options);
+  else if (format.floats != nullptr)
+    search_floats(format, x, importance, dst, n, options);
   else if (format.encode_plain != nullptr)
     format.encode_plain(x, dst, n);
   else

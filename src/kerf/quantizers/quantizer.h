@@ -16,9 +16,9 @@ struct QuantizeOptions {
 };
 
 /// Rounds a row of n finite numbers (format.fits(n)) into `dst` (format.row_bytes(n) bytes), making
-/// Σ importance[i] (x[i] − x̂[i])² small; without importance (nullptr) the plain squared error. The format is
-/// writable(). Several rows of a format without header, each a whole number of blocks, may be given as one.
-/// Deterministic: the same bytes on every machine.
+/// Σ importance[i] (x[i] − x̂[i])² small; without importance (nullptr, or zero everywhere) the plain squared
+/// error. The format is writable(). Several rows of a format without header, each a whole number of blocks,
+/// may be given as one. Deterministic: the same bytes on every machine.
 void quantize_row(const Format& format, const float* x, const float* importance, std::uint8_t* dst,
                   std::size_t n, const QuantizeOptions& options = {}) noexcept;
 

@@ -180,17 +180,32 @@ AssertionResult never_worse_than_naive(const Format& format, const Quantize& qua
   return AssertionSuccess();
 }
 
-/// Numbers that a block can hold exactly are found again: next to the loss of the first time, that of a
-/// second one is nothing.
-AssertionResult finds_its_own_grid_again(const Format& format, const Quantize& quantize) {
-  for (const Row& x : {normal_row(6), outlier_row()}) {
-    const Row once = quantized(format, x, quantize);
-    const double first = squared_error(x, once);
+/// How much of the first error a second rounding may cost. Nothing, but:
+/// - Five-bit sums of powers of two: 31 levels of no common step, so that of their numbers too few may be
+///   alike for the search to suspect them.
+/// - At effort 0 hardly anything is tried where numbers are suspected wrongly to be ordinary.
+/// - Numbers unlike those of a model, with blocks of one outlier and nothing else: there many steps fit, and
+///   those of a lattice of few bits each are not all tried; nor is a step of eight bits always seen in sums
+///   with an offset of eleven.
+double part_that_may_move(const Format& format, int effort, bool harsh) {
+  if (format.name.starts_with("APOT5")) return effort == 0 ? 0.003 : 0.0005;
+  if (!harsh) return effort > 0 ? 0.0 : format.grid->n_groups > 1 ? 0.02 : 0.003;
+  if (&format == &formats::q2_k) return 0.55;
+  if (format.grid->n_groups > 1) return 0.03;
+  if (format.name.starts_with("UINT8") && format.name.find("BF16") != std::string_view::npos) return 0.25;
+  return 0.0;
+}
+
+/// Numbers that a block can hold are found again: the second time changes nothing.
+AssertionResult finds_its_own_grid_again(const Format& format, int effort, const Quantize& quantize) {
+  const Row rows[] = {normal_row(6), normal_row(16), outlier_row(), shifted_row()};
+  for (std::size_t r = 0; r < std::size(rows); ++r) {
+    const Row once = quantized(format, rows[r], quantize);
+    const double first = squared_error(rows[r], once);
     const double second = squared_error(once, quantized(format, once, quantize));
-    // Parameters of more bits than a search by starting points resolves, or rounded jointly: near is enough.
-    const double part = format.grid->n_groups > 1 ? 0.6 : format.in_gguf() ? 0.002 : 0.25;
-    if (second > part * first)
-      return AssertionFailure() << "the second time costs " << second << ", the first " << first;
+    if (second > part_that_may_move(format, effort, r >= 2) * first)
+      return AssertionFailure() << "row " << r << ": the second time costs " << second << ", the first "
+                                << first;
   }
   return AssertionSuccess();
 }
@@ -254,9 +269,7 @@ AssertionResult importance_counts(const Format& format, const Quantize& quantize
     return AssertionFailure() << "weighted error " << with << ", ignoring it " << without;
 
   for (float& w : importance) w = 0.0F;
-  const Row all_zero = decoded(format, bytes_of(format, x, importance.data(), quantize));
-  // Much the same: with importance more is tried.
-  if (squared_error(x, all_zero) > (format.in_gguf() ? 1.001 : 1.05) * squared_error(x, plain))
+  if (bytes_of(format, x, importance.data(), quantize) != bytes_of(format, x, nullptr, quantize))
     return AssertionFailure() << "importance of zero everywhere is not the same as none";
   return AssertionSuccess();
 }
@@ -308,8 +321,7 @@ TEST_P(QuantizeRow, NeverWorseThanNaive) {
   EXPECT_TRUE(never_worse_than_naive(format, quantize));
 }
 TEST_P(QuantizeRow, FindsItsOwnGridAgain) {
-  if (GetParam().effort == 0) return;  // too few starts to promise that
-  EXPECT_TRUE(finds_its_own_grid_again(format, quantize));
+  EXPECT_TRUE(finds_its_own_grid_again(format, GetParam().effort, quantize));
 }
 TEST_P(QuantizeRow, SurvivesExtremes) {
   EXPECT_TRUE(survives_extremes(format, quantize));
@@ -445,7 +457,7 @@ TEST(QuantizeRowChecks, RejectWrongQuantizers) {
   const Format& format = formats::q4_0;
   EXPECT_FALSE(error_on_normal_numbers_is_sound(format, quantize_first_block_only));
   EXPECT_FALSE(never_worse_than_naive(format, quantize_doubled));
-  EXPECT_FALSE(finds_its_own_grid_again(format, quantize_doubled));
+  EXPECT_FALSE(finds_its_own_grid_again(format, 1, quantize_doubled));
   EXPECT_FALSE(survives_extremes(format, quantize_to_nan));
   EXPECT_FALSE(importance_counts(format, quantize_doubled));
   EXPECT_FALSE(blocks_do_not_depend_on_each_other(format, quantize_first_block_only));

@@ -82,9 +82,12 @@ class RowSearch {
       }
     for (int i = 0; i < 1 + options_.effort && refit(); ++i) {
     }
+    if (error_ > 0 && inner_.encode_plain != nullptr && rule_.reach <= kMostSteps) try_own_steps();
   }
 
  private:
+  static constexpr float kMostSteps = 255;
+
   /// Importance times a power of two, so that sums neither vanish nor overflow.
   void weigh(const float* importance) noexcept {
     const float largest = *std::max_element(importance, importance + n_);
@@ -97,6 +100,25 @@ class RowSearch {
   void try_range(double part) noexcept {
     const double half = part * half_range_;
     try_scale((rule_.has_offset ? 2.0 * half : half) / rule_.reach, middle_ - half);
+  }
+
+  /// Numbers that are integers times a scale already: as many steps as the largest of them may have.
+  void try_own_steps() noexcept {
+    const double base = rule_.has_offset ? middle_ - half_range_ : 0.0;
+    const double extent = rule_.has_offset ? 2 * half_range_ : half_range_;
+    const auto all_are_steps = [&](double inverse) {
+      return std::all_of(x_, x_ + n_, [&](float x) {
+        const double steps = (x - base) * inverse;
+        return std::fabs(steps - std::nearbyint(steps)) < 1e-3;
+      });
+    };
+    // The lowest of signed integers is one step farther from zero than the highest.
+    for (double steps = rule_.reach + (rule_.has_offset ? 0 : 1); steps > 0 && error_ > 0; --steps) {
+      if (!all_are_steps(steps / extent)) continue;
+      const auto scale = static_cast<float>(extent / steps);
+      for (const float near : {scale, std::nextafter(scale, 0.0F), std::nextafter(scale, 2 * scale)})
+        try_scale(near, base);
+    }
   }
 
   /// Writes the scale, or, where its largest numbers would not be finite, the next half of it that is sound.

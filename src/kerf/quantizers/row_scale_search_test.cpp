@@ -18,8 +18,8 @@ std::vector<const Format*> row_scaled_formats() {
   return list;
 }
 
-std::vector<float> normal_numbers(std::size_t n, float size) {
-  Rng rng(5);
+std::vector<float> normal_numbers(std::size_t n, float size, std::uint64_t seed = 5) {
+  Rng rng(seed);
   std::vector<float> x(n);
   for (float& v : x) v = size * static_cast<float>(rng.normal());
   return x;
@@ -67,6 +67,15 @@ TEST_P(RowScaled, RowsOfAnyLength) {
   }
 }
 
+/// Numbers that a row can hold are found again: the second time changes nothing.
+TEST_P(RowScaled, FindsItsOwnGridAgain) {
+  for (const std::size_t n : {640, 777})
+    for (int effort = 0; effort <= 3; ++effort) {
+      const auto once = there_and_back(*GetParam(), normal_numbers(n, 1), {effort});
+      EXPECT_EQ(there_and_back(*GetParam(), once, {effort}), once) << n << ", effort " << effort;
+    }
+}
+
 TEST_P(RowScaled, ZerosAndTinyRows) {
   for (const float v : there_and_back(*GetParam(), std::vector<float>(70, 0.0F))) EXPECT_EQ(v, 0.0F);
   for (const float size : {1e-44F, 1e-38F})
@@ -81,13 +90,16 @@ TEST_P(RowScaled, HugeRowsStayFinite) {
   for (const float v : there_and_back(*GetParam(), x)) EXPECT_TRUE(std::isfinite(v));
 }
 
+// On average, and within a hundredth: a row may have its best grid among starts that are rounded worse.
 TEST_P(RowScaled, MoreEffortIsNotWorse) {
-  const auto x = normal_numbers(576, 1);
   double last = INFINITY;
   for (int effort = 0; effort <= 3; ++effort) {
-    const double error = relative_error(x, there_and_back(*GetParam(), x, {effort}));
-    // Other starting grids, of which those that fit best before rounding need not do so after it.
-    EXPECT_LE(error, 1.05 * last) << effort;
+    double error = 0;
+    for (std::uint64_t row = 0; row < 12; ++row) {
+      const auto x = normal_numbers(576, 1, 100 + row);
+      error += relative_error(x, there_and_back(*GetParam(), x, {effort}));
+    }
+    EXPECT_LE(error, 1.01 * last) << effort;
     last = error;
   }
 }

@@ -10,6 +10,7 @@
 #include "kerf/formats/row_scaled.h"
 #include "kerf/formats/vector_grid.h"
 #include "kerf/quantizers/cell_search.h"
+#include "kerf/quantizers/own_vectors.h"
 
 namespace kerf {
 namespace {
@@ -131,9 +132,34 @@ class FactorSearch {
     }
     if (error_change(factor_) < 0) best_factor_ = factor_;
     store(dst);
+    keep_own_numbers(x, dst);
   }
 
  private:
+  /// Numbers that were decoded before come out the same, whatever the starts.
+  void keep_own_numbers(const float* x, std::uint8_t* dst) noexcept {
+    const auto factors = own_factors(grid_, cells_.levels(), x_.data(), n_);
+    if (factors.empty() || holds(x, dst)) return;
+    const std::vector<std::uint8_t> found(dst, dst + format_.row_bytes(n_));
+    for (const OwnFactor& own : factors) {
+      factor_ = round_factor(own.factor);
+      std::copy(own.scale.begin(), own.scale.end(), wanted_.begin());
+      fit_codes();
+      best_fits_ = fits_;
+      best_codes_ = codes_;
+      best_factor_ = factor_;
+      store(dst);
+      if (holds(x, dst)) return;
+    }
+    std::copy(found.begin(), found.end(), dst);
+  }
+
+  [[nodiscard]] bool holds(const float* x, const std::uint8_t* bytes) const noexcept {
+    std::vector<float> back(n_);
+    format_.decode(bytes, back.data(), n_);
+    return std::equal(back.begin(), back.end(), x);
+  }
+
   /// Numbers near 1 and weights of at most 1, so that no sum leaves the range of binary32. What a row lacks
   /// of its last block counts nothing.
   void load(const float* x, const float* importance) noexcept {

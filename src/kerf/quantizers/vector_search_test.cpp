@@ -70,14 +70,14 @@ std::uint64_t fnv1a(const std::vector<std::uint8_t>& bytes) {
 class VectorFormat : public testing::TestWithParam<const Format*> {};
 
 // The distortion-rate bound of N(0,1) is 2^(−2R); the best grid of 4 or 8 levels leaves 1.9 and 2.4 times
-// that.
+// that. Points of E8 leave 1.44 to 1.73 times of it, those of GGUF, which are made for tails, 1.7 to 2.18.
 TEST_P(VectorFormat, ErrorOnNormalNumbersIsNearTheBound) {
   const Format& format = *GetParam();
   const Row x = normal_row(1, 16 * kRow);
   const double mse = squared_error(x, quantized(format, x)) / static_cast<double>(x.size());
   const double bound = std::exp2(-2 * format.bits_per_weight());
   EXPECT_GT(mse, bound);
-  EXPECT_LT(mse, 2.25 * bound);
+  EXPECT_LT(mse, (format.in_gguf() ? 2.2 : 1.75) * bound);
 }
 
 TEST_P(VectorFormat, MoreEffortLeavesLessError) {
@@ -85,17 +85,17 @@ TEST_P(VectorFormat, MoreEffortLeavesLessError) {
   double last = std::numeric_limits<double>::infinity();
   for (int effort = 0; effort <= 3; ++effort) {
     const double error = squared_error(x, quantized(*GetParam(), x, nullptr, effort));
-    EXPECT_LE(error, last * 1.003) << effort;
+    EXPECT_LE(error, last) << effort;
     last = error;
   }
 }
 
-/// Next to the loss of the first time that of a second one is nothing.
+/// The second time changes nothing.
 TEST_P(VectorFormat, FindsItsOwnNumbersAgain) {
-  const Row x = normal_row(3);
-  const Row once = quantized(*GetParam(), x, nullptr, 2);
-  const double first = squared_error(x, once);
-  EXPECT_LT(squared_error(once, quantized(*GetParam(), once, nullptr, 2)), 0.35 * first);
+  for (int effort = 0; effort <= 3; ++effort) {
+    const Row once = quantized(*GetParam(), normal_row(3), nullptr, effort);
+    EXPECT_EQ(quantized(*GetParam(), once, nullptr, effort), once) << effort;
+  }
 }
 
 TEST_P(VectorFormat, ImportanceCounts) {
