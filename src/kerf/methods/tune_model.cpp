@@ -132,6 +132,8 @@ TuningTap::TuningTap(Student& student, const ModelWeights& teacher, const ModelT
   for_linears(teacher, [&](const Linear& layer) {
     const auto place = student.owned().find(layer.name);
     if (place == student.owned().end() || weights_.contains(layer.name)) return;
+    const bool is_end = layer.name == ends_.embedding.name || layer.name == ends_.output.name;
+    if (is_end && !options.learn_ends) return;
     const std::vector<float> w = decode_weight(layer, pool);
     weights_.try_emplace(layer.name, *place->second.format, place->second.bytes.data(), w.data(),
                          layer.n_rows(), layer.n_cols(), options.learning, pool);

@@ -25,6 +25,7 @@ struct ModelTuningOptions {
   LearningRates rates = {};
   float norm_rate = 0;  ///< of norms, as a part of each gain
   bool learn_norms = true;
+  bool learn_ends = true;  ///< embedding and output matrix too
   LearningOptions learning = {};
 };
 

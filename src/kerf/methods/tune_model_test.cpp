@@ -137,6 +137,19 @@ TEST_F(TuneModel, StepsTooLargeLeaveWhatWasBest) {
     EXPECT_EQ(learner->norms().at(name)->weight, norm->weight) << name;
 }
 
+TEST_F(TuneModel, WhatIsNotToLearnStays) {
+  const auto path = quantized("llama", "Q4_0");
+  const auto learner = student(path), untouched = student(path);
+  const auto report = tune("llama", *learner, 24,
+                           {.rates = {0.03F, 0.1F, 0.1F}, .learn_norms = false, .learn_ends = false}, pool_);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_GT(report->best_step, 0U);
+  for (const auto& [name, owned] : untouched->owned())
+    EXPECT_EQ(learner->owned().at(name).bytes == owned.bytes, !name.starts_with("blk.")) << name;
+  for (const auto& [name, norm] : untouched->norms())
+    EXPECT_EQ(learner->norms().at(name)->weight, norm->weight) << name;
+}
+
 TEST_F(TuneModel, RefusesAnotherModelAndTooFewWindows) {
   const auto path = quantized("llama", "Q4_0");
   const auto learner = student(path);
