@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "kerf/base/bits.h"
 #include "kerf/base/check.h"
@@ -17,6 +18,13 @@ constexpr std::size_t kStep = 16;
 void differences(const Column* a, const Column* b, std::size_t n, Column* d) noexcept {
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t r = 0; r < kPieceRows; ++r) d[j][r] = a[j][r] - b[j][r];
+}
+
+/// The search for parameters takes nothing else; a row that feedback drove out of range is not kept.
+void make_finite(Column* x, std::size_t n) noexcept {
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (std::size_t j = 0; j < n; ++j)
+    for (float& value : x[j].lane) value = value > -kMost ? (value < kMost ? value : kMost) : -kMost;
 }
 
 }  // namespace
@@ -88,6 +96,7 @@ void FeedbackPiece::walk_stretch(std::size_t first, std::size_t last) {
   for (std::size_t begin = first; begin < last; begin += size_) {
     const std::size_t end = std::min(last, begin + size_);
     subtract_products(&x_[begin], end - begin, &e_[first], begin - first, factor().from(begin, first));
+    make_finite(&x_[begin], end - begin);
     // Numbers beyond the row do not stretch the range of a block.
     for (std::size_t j = end; j < begin + size_ && j < x_.size(); ++j) x_[j] = x_[end - 1];
     rounder_->choose_parameters(begin / rounder_->block_size(), &x_[begin], &weight_[begin]);

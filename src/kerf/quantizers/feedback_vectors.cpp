@@ -19,6 +19,18 @@ float cost_of(const float* d, std::size_t n, MatrixView m, float* response) noex
   return cost;
 }
 
+/// A power of two with which this scale comes near 1; 0 for a scale of 0.
+float inverse_unit_of(float scale) noexcept {
+  return scale > 0 ? std::ldexp(1.0F, -std::ilogb(scale)) : 0.0F;
+}
+
+/// Whatever happens to a row of extreme numbers, what the codebook is asked for stays a number, and its
+/// square.
+float bounded(float x) noexcept {
+  constexpr float kFar = 0x1p20F;  // as far beyond the codebook as makes no difference
+  return x > -kFar ? (x < kFar ? x : kFar) : -kFar;
+}
+
 std::uint8_t nearest_multiplier(std::span<const float> multipliers, float wanted) noexcept {
   std::size_t code = 0;
   while (code + 1 < multipliers.size() && multipliers[code] + multipliers[code + 1] < 2 * wanted) ++code;
@@ -102,10 +114,13 @@ void VectorRounder::try_multipliers(std::size_t b, const Column* x, const float*
   std::vector<CellQuery> queries(numbers.size() * n_shifts);
   std::vector<CellAnswer> answers(queries.size());
   for (std::size_t k = 0; k < trials.size(); ++k) {
-    const float s = at(b, trials[k].row).factor * grid_.multipliers[static_cast<std::size_t>(trials[k].code)];
+    const float factor = at(b, trials[k].row).factor;
+    const float inverse_unit = inverse_unit_of(factor);
+    const float s = factor * inverse_unit * grid_.multipliers[static_cast<std::size_t>(trials[k].code)];
     for (std::size_t c = 0; c < n_cells; ++c) {
       float* cell = numbers[k * n_cells + c].data();
-      for (std::size_t i = 0; i < kCell; ++i) cell[i] = x[c * kCell + i][trials[k].row];
+      for (std::size_t i = 0; i < kCell; ++i)
+        cell[i] = bounded(x[c * kCell + i][trials[k].row] * inverse_unit);
       for (std::size_t shift = 0; shift < n_shifts; ++shift)
         queries[(k * n_cells + c) * n_shifts + shift] = {cell, w + c * kCell, s, shift == 1};
     }
@@ -152,9 +167,10 @@ void VectorRounder::load_targets(std::size_t u, const Column* x, std::size_t n) 
   for (std::size_t r = 0; r < kPieceRows; ++r) {
     Wanted& wanted = wanted_[r];
     const float s = scale(at(u / n_cells_, r), u % n_cells_ / grid_.group_cells);
-    wanted.inverse_unit = s > 0 ? std::ldexp(1.0F, -std::ilogb(s)) : 0.0F;
+    wanted.inverse_unit = inverse_unit_of(s);
     wanted.scale = s * wanted.inverse_unit;
-    for (std::size_t i = 0; i < kCell; ++i) wanted.x[i] = i < n ? x[i][r] * wanted.inverse_unit : 0.0F;
+    for (std::size_t i = 0; i < kCell; ++i)
+      wanted.x[i] = i < n ? bounded(x[i][r] * wanted.inverse_unit) : 0.0F;
   }
 }
 
@@ -219,7 +235,7 @@ void VectorRounder::step(std::size_t u, std::size_t n, MatrixView m, Column* bac
     for (std::size_t i = 0; i < n; ++i) d[i] = wanted.x[i] - back[i][r] * wanted.inverse_unit;
     cost[r] = cost_of(d, n, m, response);
     for (std::size_t i = 0; i < kCell; ++i)
-      wanted.near[i] = i < n ? back[i][r] * wanted.inverse_unit + response[i] / bound[i] : 0.0F;
+      wanted.near[i] = i < n ? bounded(back[i][r] * wanted.inverse_unit + response[i] / bound[i]) : 0.0F;
   }
   CellAnswer answers[kPieceRows];
   ask(u, bound, answers);
