@@ -146,8 +146,8 @@ LearningRates BlockTuner::rates_at(std::size_t index) const noexcept {
   const auto n = static_cast<float>(options_.n_steps);
   const float left = 1.0F - static_cast<float>(index) / n;
   LearningRates rates = options_.rates;
-  if (rates.levels == 0 && rates.scales == 0 && rates.offsets == 0)
-    rates = {.levels = 1.0F / n, .scales = 0.1F / n, .offsets = 0.1F / n};
+  for (float* rate : {&rates.levels, &rates.scales, &rates.offsets})
+    if (*rate == 0) *rate = 1.0F / n;
   return {rates.levels * left, rates.scales * left, rates.offsets * left};
 }
 

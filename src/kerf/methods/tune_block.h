@@ -42,9 +42,11 @@ struct BlockWindows {
 struct BlockTuningOptions {
   std::size_t n_steps = 200;
   std::size_t windows_per_step = 4;
-  /// At the first step; they fall evenly to 0. 0: 1 / n_steps levels, and as much of scales and offsets / 10.
+  /// At the first step; they fall evenly to 0. Each that is 0 is chosen: 1 / n_steps.
   LearningRates rates = {};
-  LearningOptions learning = {.momentum = 0, .momentum_of_squares = 0, .lean = 1.0F};
+  /// Without momentum (both 0) and with lean = 1 this is SignRound; Adam from within the cells has proved
+  /// better.
+  LearningOptions learning = {};
   std::uint64_t seed = 0;  ///< of the order of windows
 };
 

@@ -213,7 +213,14 @@ class ModelTuner {
         order_(shuffled(tokens.size() / options.ctx, options.seed)),
         loss_(config, teacher, pool),
         runner_(student.config(), student.weights(), pool),
-        tap_(student, teacher, options, pool) {}
+        tap_(student, teacher, options, pool) {
+    const float unit = 1.0F / std::sqrt(static_cast<float>(n_steps()));
+    const auto choose = [](float& rate, float otherwise) { rate = rate == 0 ? otherwise : rate; };
+    choose(rates_.levels, 0.05F * unit);
+    choose(rates_.scales, 0.05F * unit);
+    choose(rates_.offsets, 0.05F * unit);
+    choose(norm_rate_, 0.005F * unit);
+  }
 
   Result<ModelTuningReport> run(Progress& progress);
 
@@ -232,6 +239,8 @@ class ModelTuner {
   Student& student_;
   std::span<const TokenId> tokens_;
   const ModelTuningOptions& options_;
+  LearningRates rates_ = options_.rates;
+  float norm_rate_ = options_.norm_rate;
   std::vector<std::size_t> order_;  // of windows; the last n_check are kept back
   Distillation loss_;
   ModelGradient runner_;
@@ -258,16 +267,10 @@ Result<double> ModelTuner::divergence_kept_back() {
 
 /// Returns the divergence per token that the window had before the step.
 Result<double> ModelTuner::step(std::size_t index) {
-  const auto n = static_cast<float>(n_steps());
-  LearningRates rates = options_.rates;
-  float norm_rate = options_.norm_rate;
-  if (rates.levels == 0 && rates.scales == 0 && rates.offsets == 0 && norm_rate == 0) {
-    rates = {.levels = 1.0F / n, .scales = 1.0F / n, .offsets = 0.5F / n};
-    norm_rate = 0.1F / n;
-  }
   const float share = share_of_rate(index);
   KERF_CHECK_OK(loss_.begin_window(window(index)));
-  tap_.begin_window({rates.levels * share, rates.scales * share, rates.offsets * share}, norm_rate * share);
+  tap_.begin_window({rates_.levels * share, rates_.scales * share, rates_.offsets * share},
+                    norm_rate_ * share);
   KERF_CHECK_OK(runner_.run(window(index), loss_, &tap_));
   if (!std::isfinite(loss_.sum))
     return fail(ErrorKind::numeric, "", "the divergence between the models is not finite");

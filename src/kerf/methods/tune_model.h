@@ -21,9 +21,10 @@ struct ModelTuningOptions {
   std::uint64_t seed = 0;    ///< of the order of windows
   std::size_t n_check = 4;   ///< windows at the end that are kept back, to see what is gained
   std::size_t n_checks = 5;  ///< times that they are looked at while learning
-  /// At their largest: they grow over the first steps and then fall evenly to 0. All 0: defaults.
+  /// At their largest: they grow over the first steps and then fall evenly to 0. Each that is 0 is chosen,
+  /// in proportion to 1 / √n_steps: what is noise in the steps adds up to the same then.
   LearningRates rates = {};
-  float norm_rate = 0;  ///< of norms, as a part of each gain
+  float norm_rate = 0;  ///< of norms, as a part of each gain; likewise
   bool learn_norms = true;
   bool learn_ends = true;  ///< embedding and output matrix too
   LearningOptions learning = {};
