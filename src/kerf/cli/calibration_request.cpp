@@ -59,6 +59,13 @@ void CalibrationRequest::add_options(CLI::App& app) {
   app.add_option("--refinements", options.tuning.refinements, "gptq: rounds of coordinate descent afterwards")
       ->check(CLI::Range(0, 100))
       ->group(group);
+  app.add_option("--smoothing", options.tuning.smoothing,
+                 "smoothquant: 0 leaves all outliers to the activations, 1 moves them into the weights")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
+  app.add_flag("--bias-correction", options.correct_biases,
+               "biases that the model has take back what rounding shifts outputs by on average")
+      ->group(group);
   app.add_option("--max-ram", max_ram,
                  "resident memory to stay below, as 900M or 2G; activations go to files beside the output")
       ->group(group);

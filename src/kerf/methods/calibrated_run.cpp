@@ -52,7 +52,7 @@ bool CalibratedRun::changes(const Linear& linear) const {
 }
 
 bool CalibratedRun::is_open(const Linear& linear) const {
-  return changes(linear) && part_.find(linear.name) == nullptr;
+  return changes(linear) && (part_.find(linear.name) == nullptr || has_open_bias(linear));
 }
 
 bool CalibratedRun::any_open(std::span<const Linear> linears) const {
@@ -93,12 +93,24 @@ Result<void> CalibratedRun::run(const std::filesystem::path& folder) {
     part_.release(kEmbedding);
     return advance(0, "embedding");
   }));
-  for (std::size_t i = 0; i < config.n_layers; ++i) KERF_CHECK_OK(run_layer(*walk, config, i));
+  KERF_TRY(const std::size_t n_layers, layers_to_run(ends, config));
+  for (std::size_t i = 0; i < n_layers; ++i) KERF_CHECK_OK(run_layer(*walk, config, i));
   if (is_open(ends.output))
     KERF_CHECK_OK(stage(alone(ends.output), {},
                         [&](CalibrationWalk::Sink sink) { return walk->head_inputs(ends, sink); }));
   progress_.finish();
   return {};
+}
+
+/// Behind the last weight that is to be rounded nobody needs activations.
+Result<std::size_t> CalibratedRun::layers_to_run(const ModelEnds& ends, const ModelConfig& config) const {
+  if (is_open(ends.output)) return config.n_layers;
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < config.n_layers; ++i) {
+    KERF_TRY(const LayerWeights layer, load_layer(source_, config, i));
+    if (any_open(layer)) n = i + 1;
+  }
+  return n;
 }
 
 /// The embedding comes first, for everything reads what it makes.
@@ -231,8 +243,11 @@ Result<void> CalibratedRun::watch(std::vector<Watch>& list, std::size_t window, 
 
 Result<void> CalibratedRun::round(Watch& watch) {
   KERF_TRY(const auto rounder, options_.method->make_rounder(&watch.inputs, options_.tuning, pool_));
-  for (const Linear& linear : watch.linears)
-    if (is_open(linear)) KERF_CHECK_OK(round_one(linear, *rounder));
+  for (const Linear& linear : watch.linears) {
+    if (!is_open(linear)) continue;
+    if (part_.find(linear.name) == nullptr) KERF_CHECK_OK(round_one(linear, *rounder));
+    if (has_open_bias(linear)) KERF_CHECK_OK(correct_bias(linear, watch.inputs));
+  }
   return {};
 }
 
@@ -260,7 +275,7 @@ Result<void> CalibratedRun::use_new_bytes(Linear& linear) {
   linear.weight.format = plan_.tensors[index_.at(linear.name)].format;
   linear.weight.bytes = bytes.data();
   linear.storage = {};
-  return {};
+  return use_new_bias(linear);
 }
 
 void CalibratedRun::release(const LayerWeights& layer) const {

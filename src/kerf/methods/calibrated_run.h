@@ -44,6 +44,7 @@ class CalibratedRun {
   [[nodiscard]] bool any_open(const LayerWeights& layer) const;
 
   // --- the ends ---
+  Result<std::size_t> layers_to_run(const ModelEnds& ends, const ModelConfig& config) const;
   Result<void> round_embedding(ModelEnds& ends, const ModelConfig& config,
                                const std::filesystem::path& folder);
   Result<std::vector<float>> embedding_columns(const ModelEnds& ends, const ModelConfig& config,
@@ -63,6 +64,11 @@ class CalibratedRun {
   Result<void> use_new_bytes(Linear& linear);
   Result<void> use_new_norm(const Maker& maker);
   void release(const LayerWeights& layer) const;
+
+  // --- biases (calibrated_run_bias.cpp) ---
+  [[nodiscard]] bool has_open_bias(const Linear& linear) const;
+  Result<void> correct_bias(const Linear& linear, const Gram& inputs);
+  Result<void> use_new_bias(Linear& linear);
 
   // --- stretched columns (calibrated_run_stretch.cpp) ---
   [[nodiscard]] bool stretches(std::span<const Linear> linears, const Maker& maker) const;

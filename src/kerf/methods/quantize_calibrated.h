@@ -26,7 +26,8 @@ struct CalibratedOptions {
   std::size_t ctx = 512;             ///< tokens per window
   std::uint64_t seed = 0;            ///< which windows
   std::uint64_t memory_limit_bytes = 0;
-  bool resume = false;  ///< take up what was interrupted
+  bool correct_biases = false;  ///< those that the model has take back what rounding shifts outputs by
+  bool resume = false;          ///< take up what was interrupted
 };
 
 /// What is known before the work begins.

@@ -183,6 +183,69 @@ TEST_F(QuantizeCalibrated, StretchedColumnsAreFoldedIntoWhatMakesTheirInputs) {
   }
 }
 
+/// The mean of what flows into one weight.
+class MeanTap final : public ActivationTap {
+ public:
+  explicit MeanTap(std::string weight) : weight_(std::move(weight)) {}
+  void input(std::span<const Linear> layers, const float* x, std::size_t n_tokens) override {
+    if (layers[0].name != weight_) return;
+    sums_.resize(layers[0].n_cols());
+    for (std::size_t i = 0; i < n_tokens * sums_.size(); ++i) sums_[i % sums_.size()] += x[i];
+    n_tokens_ += n_tokens;
+  }
+  [[nodiscard]] double mean(std::size_t k) const { return sums_[k] / static_cast<double>(n_tokens_); }
+
+ private:
+  std::string weight_;
+  std::vector<double> sums_;
+  std::size_t n_tokens_ = 0;
+};
+
+TEST_F(QuantizeCalibrated, BiasesTakeBackTheMeanShift) {
+  const std::string weight = "blk.0.attn_q.weight";
+  source_ = *ModelSource::open(golden::folder("qwen2"));
+  use(methods::gptq);
+  options_.correct_biases = true;
+  ThreadPool pool(2);
+  auto plan = plan_quantization(*source_, {.type = "keep", .tensor_types = {{weight, "UINT2_ROW"}}}, "test");
+  ASSERT_TRUE(plan) << plan.error().message();
+  const auto calibrated = plan_calibrated(*source_, options_, pool, *plan);
+  ASSERT_TRUE(calibrated) << calibrated.error().message();
+  SilentProgress progress;
+  const auto written =
+      write_calibrated(*source_, *plan, *calibrated, options_, folder_ / "out", pool, progress);
+  ASSERT_TRUE(written) << written.error().message();
+
+  const auto model = Model::load(source_, pool);
+  ASSERT_TRUE(model);
+  MeanTap tap(weight);
+  (*model)->set_tap(&tap);
+  const auto cache = (*model)->make_cache(options_.ctx);
+  for (std::size_t i = 0; i < calibrated->windows.size(); ++i) {
+    cache->truncate(0);
+    ASSERT_TRUE((*model)->forward(calibrated->windows[i], *cache, 0, nullptr));
+  }
+  const auto after = *ModelSource::open(folder_ / "out");
+  const auto numbers = [](const ModelSource& source, const std::string& name) {
+    const SourceTensor* tensor = source.find(name);
+    std::vector<float> values(tensor->n_elements());
+    EXPECT_TRUE(source.read_rows(*tensor, 0, tensor->n_rows(), values.data()));
+    return values;
+  };
+  const auto w = numbers(*source_, weight), back = numbers(*after, weight);
+  const auto b = numbers(*source_, "blk.0.attn_q.bias"), corrected = numbers(*after, "blk.0.attn_q.bias");
+  const std::size_t n_cols = w.size() / b.size();
+  double largest = 0;
+  for (std::size_t r = 0; r < b.size(); ++r) {
+    double shift = 0;
+    for (std::size_t k = 0; k < n_cols; ++k)
+      shift += (w[r * n_cols + k] - back[r * n_cols + k]) * tap.mean(k);
+    EXPECT_NEAR(corrected[r] - b[r], shift, 1e-5) << r;
+    largest = std::max(largest, std::fabs(shift));
+  }
+  EXPECT_GT(largest, 1e-3) << "the type is too fine to shift anything";
+}
+
 TEST_F(QuantizeCalibrated, SeesWhatTheQuantizedFrontMakes) {
   // With coarse layers in front, what flows into the last matrix is not what the float model makes of it.
   type_ = "Q2_0";

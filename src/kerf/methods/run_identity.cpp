@@ -106,6 +106,8 @@ Result<RunIdentity> run_identity(const ModelSource& source, const QuantizePlan& 
       {"--damping", fmt::format("{}", options.tuning.damping)},
       {"--act-order", options.tuning.act_order ? "on" : "off"},
       {"--refinements", fmt::format("{}", options.tuning.refinements)},
+      {"--smoothing", fmt::format("{}", options.tuning.smoothing)},
+      {"--bias-correction", options.correct_biases ? "on" : "off"},
       {"--calib-tokens", fmt::format("{}", options.n_tokens)},
       {"--calib-ctx", fmt::format("{}", options.ctx)},
       {"--calib-seed", fmt::format("{}", options.seed)},
