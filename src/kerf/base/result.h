@@ -18,6 +18,7 @@ enum class ErrorKind {
   numeric,      ///< NaN, infinity or overflow where numbers are needed
   resource,     ///< not enough memory or disk
   cancelled,    ///< the user interrupted
+  quality,      ///< the result is sound but not as good as was asked
 };
 
 /// One error. `where` names the file, tensor or option; `what` is the reason and, where there is

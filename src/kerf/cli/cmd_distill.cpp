@@ -106,8 +106,12 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--offset-rate", request.options.rates.offsets, "largest step of offsets; 0: chosen");
   app.add_option("--norm-rate", request.options.norm_rate,
                  "largest step of norm weights, as a part of themselves; 0: chosen");
-  app.add_flag("!--keep-norms", request.options.learn_norms, "leave the norms as they are");
-  return invocation.run(arguments, [&] { return run_request(invocation, request); });
+  bool keep_norms = false;
+  app.add_flag("--keep-norms", keep_norms, "leave the norms as they are");
+  return invocation.run(arguments, [&] {
+    request.options.learn_norms = !keep_norms;
+    return run_request(invocation, request);
+  });
 }
 
 }  // namespace

@@ -4,8 +4,7 @@
 #include <map>
 
 #include "kerf/base/file.h"
-#include "kerf/cli/common.h"
-#include "kerf/cli/sizes.h"
+#include "kerf/cli/budget_request.h"
 #include "kerf/methods/budget.h"
 #include "kerf/methods/quantize_model.h"
 
@@ -16,22 +15,14 @@ struct Request {
   std::filesystem::path model;
   std::filesystem::path importance;
   std::filesystem::path recipe;
-  std::string target_size;
-  double target_bpw = 0;
-  std::vector<std::string> at_least;
   std::size_t n_curve = 0;
-  CostOptions costs;
+  BudgetRequest budget;
 };
 
-std::uint64_t n_parameters(const ModelSource& source) {
-  std::uint64_t n = 0;
-  for (const SourceTensor& tensor : source.tensors()) n += tensor.n_elements();
+double n_parameters(const ModelSource& source) {
+  double n = 0;
+  for (const SourceTensor& tensor : source.tensors()) n += static_cast<double>(tensor.n_elements());
   return n;
-}
-
-Result<std::uint64_t> target_bytes(const Request& request, const ModelSource& source) {
-  if (!request.target_size.empty()) return parse_bytes("--target-size", request.target_size);
-  return static_cast<std::uint64_t>(request.target_bpw / 8 * static_cast<double>(n_parameters(source)));
 }
 
 /// «blk.*.attn_q»: tensors of one kind share a line.
@@ -87,12 +78,6 @@ nlohmann::json as_json(const Planned& planned) {
           {"tensors", std::move(tensors)}};
 }
 
-Result<RecipeRules> floors(const Request& request) {
-  std::string lines;
-  for (const std::string& rule : request.at_least) lines += rule + '\n';
-  return parse_recipe(lines, "--at-least");
-}
-
 class Planner {
  public:
   Planner(Invocation& invocation, const Request& request) : invocation_(invocation), request_(request) {}
@@ -100,17 +85,18 @@ class Planner {
   Result<void> run() {
     KERF_TRY(source_, ModelSource::open(request_.model));
     KERF_TRY(const ImportanceMatrix importance, read_importance(request_.importance));
-    KERF_TRY(at_least_, floors(request_));
+    KERF_TRY(at_least_, request_.budget.floors());
     ThreadPool pool(invocation_.common().threads);
     KERF_TRY(const QuantizePlan kept, plan_quantization(*source_, {.type = "keep"}, KERF_VERSION));
     metadata_ = kept.metadata;
-    KERF_TRY(costs_, measure_costs(*source_, importance, request_.costs, pool, invocation_.progress()));
+    KERF_TRY(costs_,
+             measure_costs(*source_, importance, request_.budget.costs, pool, invocation_.progress()));
     return request_.n_curve > 0 ? curve() : one_plan();
   }
 
  private:
   Result<void> one_plan() {
-    KERF_TRY(const std::uint64_t target, target_bytes(request_, *source_));
+    KERF_TRY(const std::uint64_t target, request_.budget.target_bytes(*source_));
     KERF_TRY(const BudgetPlan plan, plan_budget(*source_, metadata_, costs_, target, at_least_));
     if (!request_.recipe.empty()) {
       const std::string comment = fmt::format("{}: {} bytes, expected loss {:.5f}",
@@ -133,7 +119,7 @@ class Planner {
     const BudgetRange range = budget_range(*source_, metadata_, costs_);
     auto points = nlohmann::json::array();
     const double ratio = static_cast<double>(range.largest) / static_cast<double>(range.smallest);
-    const double n = static_cast<double>(n_parameters(*source_));
+    const double n = n_parameters(*source_);
     if (!invocation_.common().json) fmt::print("{:>12} {:>7} {:>12}\n", "bytes", "bits", "loss");
     for (std::size_t i = 0; i < request_.n_curve; ++i) {
       const double part =
@@ -159,9 +145,7 @@ class Planner {
 };
 
 Result<void> check(const Request& request) {
-  const int n_targets = (request.target_size.empty() ? 0 : 1) + (request.target_bpw > 0 ? 1 : 0) +
-                        (request.n_curve > 0 ? 1 : 0);
-  if (n_targets != 1)
+  if (request.budget.given() == (request.n_curve > 0))
     return fail(ErrorKind::usage, "", "give one of --target-size, --target-bpw and --curve");
   return {};
 }
@@ -175,19 +159,12 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--imatrix", request.importance,
                  "what each column matters, from kerf calibrate --guided; losses are then nats per token")
       ->required();
-  app.add_option("--target-size", request.target_size, "of the whole file: 60MB, 1.5GiB, a number of bytes");
-  app.add_option("--target-bpw", request.target_bpw, "bits of the whole file per parameter");
   app.add_option("--curve", request.n_curve, "instead: the least loss at N sizes from smallest to largest");
   app.add_option("--recipe", request.recipe, "write the plan here, for kerf quantize --recipe");
-  app.add_option("--at-least", request.at_least,
-                 "REGEX=TYPE: matching tensors get no fewer bits than this type; repeatable")
-      ->take_all()
-      ->allow_extra_args(false);
-  app.add_flag("--only-gguf", request.costs.only_gguf, "only types that other readers of GGUF know");
-  app.add_flag("--kernel-fast", request.costs.only_fast, "only types with a kernel of their own on this CPU");
-  app.add_option("--effort", request.costs.effort, "search per block while measuring: 0 … 3")
+  app.add_option("--effort", request.budget.costs.effort, "search per block while measuring: 0 … 3")
       ->check(CLI::Range(0, 3))
       ->capture_default_str();
+  request.budget.add_options(app);
   return invocation.run(arguments, [&]() -> Result<void> {
     KERF_CHECK_OK(check(request));
     return Planner(invocation, request).run();

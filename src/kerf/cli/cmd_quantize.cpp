@@ -33,6 +33,7 @@ int run(const std::vector<std::string>& arguments) {
   CalibrationRequest calibration;
   std::vector<std::string> rules;
   std::string like;
+  std::string recipe_file;
   bool no_fallback = false;
   CLI::App& app = invocation.app();
   app.add_option("input", request.input, "a GGUF file or a Hugging Face folder")->required();
@@ -47,6 +48,9 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--output-type", request.recipe.output_type, "type of the output matrix");
   auto* types_like =
       app.add_option("--types-like", like, "give each tensor the type it has in this other file");
+  auto* recipe =
+      app.add_option("--recipe", recipe_file,
+                     "rules «REGEX = TYPE», a line each, as kerf plan writes them; after --tensor-type");
   app.add_flag("--pure", request.recipe.pure,
                "the output matrix gets the type too, instead of at least Q6_K");
   app.add_option("--imatrix", request.recipe.importance_file,
@@ -57,13 +61,25 @@ int run(const std::vector<std::string>& arguments) {
   app.add_flag("--no-fallback", no_fallback, "refuse when a row does not fit its type");
   app.add_flag("--dry-run", request.dry_run, "say size, memory and time; write nothing");
   calibration.add_options(app);
+  request.budget.add_options(app);
+  request.gate.add_options(app);
   return invocation.run(arguments, [&]() -> Result<void> {
-    if (type->empty() && types_like->empty())
-      return fail(ErrorKind::usage, "", "--type or --types-like is needed; for example --type Q4_K_M");
+    if (type->empty() && types_like->empty() && recipe->empty() && !request.budget.given())
+      return fail(ErrorKind::usage, "",
+                  "--type, --types-like, --recipe or --target-size is needed; for example --type Q4_K_M");
+    if (request.budget.given() && !(type->empty() && types_like->empty() && recipe->empty()))
+      return fail(ErrorKind::usage, "--target-size",
+                  "chooses the types itself; drop the other way to name them");
     if (type->empty()) request.recipe.type = "keep";
     request.recipe.allow_fallback = !no_fallback;
     KERF_CHECK_OK(add_rules(rules, request.recipe));
     KERF_CHECK_OK(add_types_like(like, request.recipe));
+    if (!recipe_file.empty()) {
+      KERF_TRY(const RecipeRules rules_of_file, read_recipe(recipe_file));
+      request.recipe.tensor_types.insert(request.recipe.tensor_types.end(), rules_of_file.begin(),
+                                         rules_of_file.end());
+    }
+    KERF_CHECK_OK(request.gate.check(calibration.texts));
     KERF_TRY(request.calibration, calibrated_options(calibration, request.recipe));
     return write_model(invocation, request);
   });

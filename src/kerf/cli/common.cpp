@@ -86,6 +86,8 @@ std::string_view name_of(ErrorKind kind) {
       return "resource";
     case ErrorKind::cancelled:
       return "cancelled";
+    case ErrorKind::quality:
+      return "quality";
   }
   return "unknown";
 }
@@ -99,6 +101,8 @@ int exit_code_of(ErrorKind kind) noexcept {
     case ErrorKind::resource:
     case ErrorKind::io:
       return kResource;
+    case ErrorKind::quality:
+      return kQuality;
     case ErrorKind::cancelled:
       return kInterrupted;
     default:

@@ -18,7 +18,7 @@
 namespace kerf::cli {
 
 /// Exit codes that scripts may rely on.
-enum ExitCode : int { kOk = 0, kUsage = 2, kInput = 3, kResource = 4, kInterrupted = 7 };
+enum ExitCode : int { kOk = 0, kUsage = 2, kInput = 3, kResource = 4, kQuality = 5, kInterrupted = 7 };
 
 [[nodiscard]] int exit_code_of(ErrorKind kind) noexcept;
 

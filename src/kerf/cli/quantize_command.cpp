@@ -5,10 +5,15 @@
 #include <chrono>
 #include <map>
 
+#include "kerf/methods/sensitivity.h"
 #include "kerf/methods/time_plan.h"
+#include "kerf/model/config.h"
 
 namespace kerf::cli {
 namespace {
+
+/// What a calibrated file's metadata may add to those that its size was planned with.
+constexpr std::uint64_t kRoomForNotes = 4096;
 
 struct Outcome {
   const ModelSource& source;
@@ -16,6 +21,7 @@ struct Outcome {
   const CalibratedPlan* calibrated;   // nullptr: every tensor by itself
   std::vector<TensorReport> reports;  // empty in a dry run
   double seconds = 0;
+  std::optional<EvalResult> judgement = {};
 };
 
 std::string method_name(const WriteRequest& request) {
@@ -50,6 +56,14 @@ nlohmann::json calibration_as_json(const CalibratedOptions& options, const Calib
           {"damping", options.tuning.damping}, {"spilled_bytes", calibrated.memory.spill_bytes}};
 }
 
+nlohmann::json gate_as_json(const EvalResult& judgement) {
+  const Comparison& c = *judgement.comparison;
+  return {{"kld_mean", c.kld_mean},
+          {"kld_p99", c.kld_p99},
+          {"perplexity_ratio", c.perplexity_ratio},
+          {"same_top_percent", c.same_top_percent}};
+}
+
 nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
   const bool calibrated = outcome.calibrated != nullptr;
   return {{"input", request.input.string()},
@@ -63,6 +77,7 @@ nlohmann::json as_json(const WriteRequest& request, const Outcome& outcome) {
           {"peak_memory_bytes", request.dry_run ? outcome.plan.peak_memory_bytes : peak_memory_bytes()},
           {"seconds", outcome.seconds},
           {"method", method_name(request)},
+          {"gate", outcome.judgement ? gate_as_json(*outcome.judgement) : nlohmann::json()},
           {"calibration",
            calibrated ? calibration_as_json(*request.calibration, *outcome.calibrated) : nlohmann::json()},
           {"tensors", tensors_as_json(outcome)}};
@@ -163,18 +178,59 @@ Result<void> check_paths(const WriteRequest& request) {
   return {};
 }
 
+/// How much each column matters to the answers of the model: from a file, or measured on the first of the
+/// texts' windows.
+Result<ImportanceMatrix> importance_for_budget(const ModelSource& source, const WriteRequest& request,
+                                               ThreadPool& pool, Progress& progress) {
+  constexpr std::size_t kWindows = 16;
+  if (!request.recipe.importance_file.empty()) return read_importance(request.recipe.importance_file);
+  if (!request.calibration)
+    return fail(ErrorKind::usage, "--target-size",
+                "needs texts (--calib) or guided importance (--imatrix) to tell which tensors matter");
+  const CalibratedOptions& options = *request.calibration;
+  KERF_TRY(const auto tokenizer, source.require_tokenizer());
+  KERF_TRY(const ModelConfig config, config_from_metadata(source.metadata()));
+  KERF_TRY(const TokenWindows all, cut_windows(*tokenizer, options.texts, options.ctx, config.n_vocabulary));
+  const TokenWindows windows = sample_windows(all, kWindows, options.seed);
+  KERF_TRY(Sensitivity sensitivity,
+           measure_sensitivity(source, windows.tokens(), {.ctx = options.ctx, .seed = options.seed}, pool,
+                               progress));
+  return std::move(sensitivity.diagonal);
+}
+
+/// Rules that give every matrix its type; the user's own go before them.
+Result<RecipeOptions> within_budget(const ModelSource& source, const WriteRequest& request, ThreadPool& pool,
+                                    Progress& progress) {
+  RecipeOptions recipe = request.recipe;
+  recipe.type = "keep";
+  KERF_TRY(const std::uint64_t target, request.budget.target_bytes(source));
+  KERF_TRY(const RecipeRules floors, request.budget.floors());
+  KERF_TRY(const QuantizePlan kept, plan_quantization(source, {.type = "keep"}, KERF_VERSION));
+  KERF_TRY(const ImportanceMatrix importance, importance_for_budget(source, request, pool, progress));
+  KERF_TRY(const std::vector<TensorCosts> costs,
+           measure_costs(source, importance, request.budget.costs, pool, progress));
+  KERF_TRY(const BudgetPlan plan,
+           plan_budget(source, kept.metadata, costs, target - std::min(target, kRoomForNotes), floors));
+  for (auto& rule : rules_of(source, costs, plan)) recipe.tensor_types.push_back(std::move(rule));
+  return recipe;
+}
+
 }  // namespace
 
 Result<void> write_model(Invocation& invocation, const WriteRequest& request) {
   KERF_CHECK_OK(check_paths(request));
   KERF_TRY(const auto source, ModelSource::open(request.input));
-  KERF_TRY(QuantizePlan plan, plan_quantization(*source, request.recipe, KERF_VERSION));
   ThreadPool pool(invocation.common().threads);
+  RecipeOptions recipe = request.recipe;
+  if (request.budget.given()) {
+    KERF_TRY(recipe, within_budget(*source, request, pool, invocation.progress()));
+  }
+  KERF_TRY(QuantizePlan plan, plan_quantization(*source, recipe, KERF_VERSION));
   std::optional<CalibratedPlan> calibrated;
   if (request.calibration) {
     KERF_TRY(calibrated, plan_calibrated(*source, *request.calibration, pool, plan));
   }
-  Outcome outcome{*source, plan, calibrated ? &*calibrated : nullptr, {}, 0};
+  Outcome outcome{*source, plan, calibrated ? &*calibrated : nullptr, {}, 0, {}};
   if (!invocation.common().quiet) say_fallbacks(outcome);
   if (request.dry_run && calibrated) {
     KERF_TRY(outcome.seconds, expected_seconds(*source, plan, *calibrated, *request.calibration,
@@ -184,10 +240,16 @@ Result<void> write_model(Invocation& invocation, const WriteRequest& request) {
   } else {
     const auto begin = std::chrono::steady_clock::now();
     Progress& progress = invocation.progress();
+    const std::filesystem::path target =
+        request.gate.given() ? candidate_path(request.output) : request.output;
     KERF_TRY(outcome.reports, calibrated ? write_calibrated(*source, plan, *calibrated, *request.calibration,
-                                                            request.output, pool, progress)
-                                         : write_quantized(*source, plan, request.output, pool, progress));
+                                                            target, pool, progress)
+                                         : write_quantized(*source, plan, target, pool, progress));
     outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (request.gate.given()) {
+      KERF_TRY(outcome.judgement,
+               pass_gate(invocation, request.gate, request.input, target, request.output, pool));
+    }
   }
   invocation.common().json ? print_json(as_json(request, outcome)) : print_report(request, outcome);
   return {};

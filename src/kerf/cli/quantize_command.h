@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "kerf/cli/budget_request.h"
 #include "kerf/cli/common.h"
+#include "kerf/cli/gate.h"
 #include "kerf/methods/quantize_calibrated.h"
 
 namespace kerf::cli {
@@ -15,6 +17,8 @@ struct WriteRequest {
   std::filesystem::path output;
   RecipeOptions recipe;
   std::optional<CalibratedOptions> calibration;  ///< nothing: every tensor by itself
+  BudgetRequest budget;                          ///< types by file size, if given
+  GateRequest gate;                              ///< judged before it is put in place, if given
   bool dry_run = false;
 };
 

@@ -13,7 +13,8 @@ namespace {
 Metadata output_metadata(const ModelSource& source, const RecipeOptions& recipe, const std::string& version) {
   Metadata metadata = source.metadata();
   for (const char* key : {"split.no", "split.count", "split.tensors.count"}) metadata.erase(key);
-  if (recipe.type != "keep") metadata.erase("general.file_type");
+  const bool as_it_was = recipe.type == "keep" && recipe.like.empty() && recipe.tensor_types.empty();
+  if (!as_it_was) metadata.erase("general.file_type");
   if (const auto file_type = gguf_file_type(recipe.type))
     metadata.set("general.file_type", MetaValue::of_u32(*file_type));
   metadata.set("general.quantization_version", MetaValue::of_u32(2));
