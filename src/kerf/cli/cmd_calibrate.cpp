@@ -7,6 +7,8 @@
 #include "kerf/cli/common.h"
 #include "kerf/cli/loaded_model.h"
 #include "kerf/methods/calibrate.h"
+#include "kerf/methods/sensitivity.h"
+#include "kerf/model/config.h"
 
 namespace kerf::cli {
 namespace {
@@ -15,6 +17,8 @@ struct Request {
   std::string model, output, state, part;
   std::vector<std::string> texts, merged, observers;
   CalibrationOptions options;
+  bool guided = false;
+  std::uint64_t seed = 0;
 };
 
 Result<std::vector<CalibrationText>> read_texts(const std::vector<std::string>& paths) {
@@ -89,6 +93,32 @@ Result<ImportanceMatrix> importance_of(const CalibrationRun& run, const Request&
   return matrix;
 }
 
+/// Columns weighted by what errors in them do to the model's answers, in nats.
+Result<ImportanceMatrix> guided_importance(Invocation& invocation, const Request& request) {
+  if (!request.observers.empty() || !request.state.empty() || !request.part.empty() ||
+      !request.merged.empty())
+    return fail(ErrorKind::usage, "--guided", "does not go with --observe, --state, --part and --merge");
+  KERF_TRY(const auto texts, read_texts(request.texts));
+  KERF_TRY(const auto source, ModelSource::open(request.model));
+  KERF_TRY(const auto tokenizer, source->require_tokenizer());
+  KERF_TRY(const ModelConfig config, config_from_metadata(source->metadata()));
+  if (request.options.ctx < 4 || request.options.ctx > config.context_length)
+    return fail(ErrorKind::usage, "--ctx",
+                fmt::format("{} is not between 4 and the model's context of {} tokens", request.options.ctx,
+                            config.context_length));
+  KERF_TRY(const TokenWindows all, cut_windows(*tokenizer, texts, request.options.ctx, config.n_vocabulary));
+  const TokenWindows windows = spread_windows(all, request.options.n_windows);
+  ThreadPool pool(invocation.common().threads);
+  KERF_TRY(Sensitivity sensitivity,
+           measure_sensitivity(*source, windows.tokens(), {.ctx = request.options.ctx, .seed = request.seed},
+                               pool, invocation.progress()));
+  ImportanceMatrix matrix = std::move(sensitivity.diagonal);
+  matrix.datasets = request.texts;
+  matrix.chunk_size = request.options.ctx;
+  matrix.n_chunks = windows.size();
+  return matrix;
+}
+
 void report(const Invocation& invocation, const Request& request, const ImportanceMatrix& matrix) {
   if (invocation.common().json) {
     print_json({{"model", request.model},
@@ -112,6 +142,12 @@ Result<void> run_request(Invocation& invocation, Request& request) {
   KERF_CHECK_OK(parse_part(request));
   if (request.texts.empty() && request.merged.empty())
     return fail(ErrorKind::usage, "--text", "name a text to read, or states to --merge");
+  if (request.guided) {
+    KERF_TRY(const ImportanceMatrix matrix, guided_importance(invocation, request));
+    KERF_CHECK_OK(write_importance(matrix, request.output));
+    report(invocation, request, matrix);
+    return {};
+  }
   KERF_TRY(const CalibrationRun run, gather(invocation, request));
   KERF_TRY(const ImportanceMatrix matrix, importance_of(run, request));
   if (!request.state.empty()) KERF_CHECK_OK(run.calibration.save(request.state));
@@ -135,6 +171,11 @@ int run(const std::vector<std::string>& arguments) {
   app.add_option("--ctx", request.options.ctx, "window in tokens")->capture_default_str();
   app.add_option("--windows", request.options.n_windows,
                  "read at most so many windows, spread evenly over the texts; 0 is all");
+  app.add_flag(
+      "--guided", request.guided,
+      "weigh tokens by the gradient of the model's own predictions: importance in nats per token, as kerf "
+      "plan wants it");
+  app.add_option("--seed", request.seed, "--guided draws what the model predicts")->capture_default_str();
   app.add_option("--observe", request.observers,
                  fmt::format("what to keep besides second moments: {}", known_observers()))
       ->delimiter(',');

@@ -18,6 +18,7 @@ constexpr std::size_t kSurveyTensors = 8;
 constexpr std::size_t kSurveyRows = 4;
 // A format stays in the race if half of this many bits more would bring it to the line of the best.
 constexpr double kSlackBits = 0.5;
+constexpr double kExact = -40;  // log₂ of a relative loss that is none
 constexpr std::uint64_t kPadding = 32;
 
 /// Rows of a tensor with the weights of their columns.
@@ -157,20 +158,25 @@ class Survey {
       for (std::size_t i = begin; i < end; ++i)
         found[i].log_error = mean_log_error(*found[i].format, samples);
     });
-    return near_hull(std::move(found));
+    std::vector<const Format*> kept = near_hull(found);
+    // Where the model's numbers are on the grid of a format already, that one beats all with more bits; who
+    // asks for more bits must find some.
+    std::erase_if(found, [](const Candidate& c) { return c.log_error <= kExact; });
+    for (const Format* format : found.empty() ? std::vector<const Format*>{} : near_hull(found))
+      if (std::find(kept.begin(), kept.end(), format) == kept.end()) kept.push_back(format);
+    return kept;
   }
 
  private:
   /// Mean over tensors of log₂ of the loss relative to that of rounding everything to zero.
   double mean_log_error(const Format& format, const std::vector<Sample>& samples) const {
-    constexpr double kLeast = 0x1p-40;
     double sum = 0;
     for (const Sample& sample : samples) {
       double power = 0;
       for (std::size_t i = 0; i < sample.x.size(); ++i)
         power += 0.5 * sample.scale * sample.importance_of(i / sample.n_cols)[i % sample.n_cols] *
                  static_cast<double>(sample.x[i]) * sample.x[i];
-      if (power > 0) sum += std::log2(std::max(loss_of(format, sample, options_.effort) / power, kLeast));
+      if (power > 0) sum += std::max(std::log2(loss_of(format, sample, options_.effort) / power), kExact);
     }
     return sum / static_cast<double>(samples.size());
   }
