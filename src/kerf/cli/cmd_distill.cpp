@@ -108,8 +108,11 @@ int run(const std::vector<std::string>& arguments) {
                  "largest step of norm weights, as a part of themselves; 0: chosen");
   bool keep_norms = false;
   app.add_flag("--keep-norms", keep_norms, "leave the norms as they are");
+  bool keep_ends = false;
+  app.add_flag("--keep-ends", keep_ends, "leave the embedding and the output matrix as they are");
   return invocation.run(arguments, [&] {
     request.options.learn_norms = !keep_norms;
+    request.options.learn_ends = !keep_ends;
     return run_request(invocation, request);
   });
 }

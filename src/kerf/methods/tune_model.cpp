@@ -114,7 +114,6 @@ class TuningTap final : public GradientTap {
   void step_norm(LearnedNorm& norm) const;
 
   const ModelEnds& ends_;
-  const ModelTuningOptions& options_;
   ThreadPool& pool_;
   std::map<std::string, LearnedWeight, std::less<>> weights_;
   std::vector<LearnedNorm> norms_;
@@ -128,7 +127,7 @@ class TuningTap final : public GradientTap {
 
 TuningTap::TuningTap(Student& student, const ModelWeights& teacher, const ModelTuningOptions& options,
                      ThreadPool& pool)
-    : ends_(student.weights().ends), options_(options), pool_(pool) {
+    : ends_(student.weights().ends), pool_(pool) {
   for_linears(teacher, [&](const Linear& layer) {
     const auto place = student.owned().find(layer.name);
     if (place == student.owned().end() || weights_.contains(layer.name)) return;
