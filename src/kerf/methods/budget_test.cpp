@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "kerf/io/gguf.h"
@@ -101,6 +102,24 @@ TEST_F(Budget, IsKeptExactlyAndSpentWhereItMatters) {
     return 0.0;
   };
   EXPECT_GT(bits("blk.1.ffn_down.weight"), bits("blk.0.ffn_down.weight") + 2);
+}
+
+TEST_F(Budget, NumbersOnAGridLeaveAChoiceBelowIt) {
+  for (const SourceTensor& tensor : source_.tensors()) {
+    if (tensor.row_length() % 32 != 0) continue;
+    std::vector<float>& x = source_.values(tensor.name);
+    std::vector<std::uint8_t> bytes(x.size() / 32 * 18);
+    quantize_row(formats::q4_0, x.data(), nullptr, bytes.data(), x.size());
+    formats::q4_0.decode(bytes.data(), x.data(), x.size());
+  }
+  const auto all = costs();
+  ASSERT_TRUE(all);
+  for (const TensorCosts& entry : *all) {
+    const auto n_between = std::count_if(entry.formats.begin(), entry.formats.end(), [](const Format* f) {
+      return f->bits_per_weight() >= 2.5 && f->bits_per_weight() <= 4.25;
+    });
+    EXPECT_GE(n_between, 3) << source_.tensors()[entry.tensor].name;
+  }
 }
 
 TEST_F(Budget, ConstraintsHold) {

@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::size_t kSurveyTensors = 8;
 constexpr std::size_t kSurveyRows = 4;
-// A format stays in the race if half of this many bits more would bring it to the line of the best.
-constexpr double kSlackBits = 0.5;
+constexpr double kSpread = 0.3;  // log₂ of losses: what is worse on average may be better for a tensor
+constexpr double kFewerBits = 0.25;
 constexpr double kExact = -40;  // log₂ of a relative loss that is none
 constexpr std::uint64_t kPadding = 32;
 
@@ -101,37 +101,18 @@ struct Candidate {
   double log_error;  ///< log₂ of the mean relative loss
 };
 
-/// Those within reach of the lower convex hull of (bits, log error).
-std::vector<const Format*> near_hull(std::vector<Candidate> candidates) {
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return a.bits != b.bits ? a.bits < b.bits : a.log_error < b.log_error;
-  });
-  std::vector<Candidate> hull;
-  for (const Candidate& c : candidates) {
-    if (!hull.empty() && c.log_error >= hull.back().log_error) continue;
-    const auto bends_up = [&] {
-      const Candidate& a = hull[hull.size() - 2];
-      const Candidate& b = hull.back();
-      return (b.log_error - a.log_error) * (c.bits - a.bits) >=
-             (c.log_error - a.log_error) * (b.bits - a.bits);
-    };
-    while (hull.size() >= 2 && bends_up()) hull.pop_back();
-    hull.push_back(c);
-  }
+/// Without those that another one beats clearly: with no more bits by more than the spread between tensors,
+/// or with fewer bits at all. Not the convex hull: numbers on a grid make that steep, and a budget must have
+/// something to choose between the format of the grid and the smallest.
+std::vector<const Format*> near_frontier(const std::vector<Candidate>& candidates) {
+  const auto beats = [](const Candidate& a, const Candidate& b) {
+    return (a.bits <= b.bits && a.log_error < b.log_error - kSpread) ||
+           (a.bits <= b.bits - kFewerBits && a.log_error <= b.log_error);
+  };
   std::vector<const Format*> kept;
-  for (const Candidate& c : candidates) {
-    const auto right =
-        std::find_if(hull.begin(), hull.end(), [&](const Candidate& h) { return h.bits >= c.bits; });
-    double line = hull.back().log_error;
-    if (right == hull.begin())
-      line = right->log_error;
-    else if (right != hull.end()) {
-      const Candidate& left = *(right - 1);
-      const double part = (c.bits - left.bits) / (right->bits - left.bits);
-      line = left.log_error + part * (right->log_error - left.log_error);
-    }
-    if (c.log_error <= line + kSlackBits) kept.push_back(c.format);
-  }
+  for (const Candidate& c : candidates)
+    if (std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& o) { return beats(o, c); }))
+      kept.push_back(c.format);
   return kept;
 }
 
@@ -158,11 +139,11 @@ class Survey {
       for (std::size_t i = begin; i < end; ++i)
         found[i].log_error = mean_log_error(*found[i].format, samples);
     });
-    std::vector<const Format*> kept = near_hull(found);
+    std::vector<const Format*> kept = near_frontier(found);
     // Where the model's numbers are on the grid of a format already, that one beats all with more bits; who
     // asks for more bits must find some.
     std::erase_if(found, [](const Candidate& c) { return c.log_error <= kExact; });
-    for (const Format* format : found.empty() ? std::vector<const Format*>{} : near_hull(found))
+    for (const Format* format : found.empty() ? std::vector<const Format*>{} : near_frontier(found))
       if (std::find(kept.begin(), kept.end(), format) == kept.end()) kept.push_back(format);
     return kept;
   }
