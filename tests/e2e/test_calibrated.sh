@@ -60,11 +60,19 @@ quantize "$scratch/none.gguf" --method gptq --max-ram 180M --dry-run --json -q >
 check "o['output_bytes'] == $(stat -c %s "$scratch/whole.gguf")" "$scratch/dry.json"
 check "o['peak_memory_bytes'] <= 180 * 2**20 and o['seconds'] > 0" "$scratch/dry.json"
 
+echo "== auto says what it picks, and a turned model is the same model"
+"$kerf" quantize "$scratch/F16.gguf" "$scratch/none.gguf" "${options[@]}" --method auto --dry-run >/dev/null 2>"$scratch/stderr"
+grep -q 'auto picks guided' "$scratch/stderr" || fail "what did auto pick? $(cat "$scratch/stderr")"
+"$kerf" quantize "$scratch/F16.gguf" "$scratch/turned.gguf" --type F16 --pure --rotate 3 -q >/dev/null
+"$kerf" eval "$scratch/turned.gguf" --base "$scratch/F16.gguf" --text "$text" --chunks 1 --json -q >"$scratch/turned.json"
+check "o['kld_mean'] < 1e-4" "$scratch/turned.json"
+
 echo "== bad input"
 printf 'One.' >"$scratch/short.txt"
 printf '{"text": "a"}\n{"body": "b"}\n' >"$scratch/fields.jsonl"
 bad() { "$kerf" quantize "$scratch/F16.gguf" "$scratch/none.gguf" --type Q4_0 "$@"; }
 expect_exit 2 'gptq needs texts' bad --method gptq
+expect_exit 2 'hqq reads no texts' bad --method hqq --calib "$text"
 expect_exit 2 'unknown method .magic.; there are rtn' bad --method magic
 expect_exit 3 'short.txt.*tokens, less than one window' bad --calib "$scratch/short.txt"
 expect_exit 3 'null: the calibration texts have 0 tokens' bad --calib /dev/null

@@ -21,26 +21,35 @@ std::uint64_t default_limit() {
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 4 * 3;
 }
 
-Result<const Method*> chosen_method(const CalibrationRequest& request) {
-  const std::string name = !request.method.empty() ? request.method
-                           : request.texts.empty() ? "rtn"
-                                                   : "guided";
-  const Method* method = find_method(name);
-  if (method == nullptr)
-    return fail(ErrorKind::usage, "--method",
-                fmt::format("unknown method «{}»; there are {}", name, known_methods()));
-  if (method->needs != Method::Needs::nothing && request.texts.empty())
-    return fail(ErrorKind::usage, "--calib",
-                fmt::format("{} needs texts to read; for example --calib wiki.txt code.txt", name));
-  return method;
+const Method& automatic_method(const CalibrationRequest& request, const RecipeOptions& recipe) {
+  constexpr double kManyBits = 7;
+  if (request.texts.empty()) return methods::rtn;
+  const Format* format = find_format(recipe.type);
+  const bool has_many_bits = format != nullptr && format->bits_per_weight() >= kManyBits;
+  return recipe.effort == 0 || has_many_bits ? methods::imatrix : methods::guided;
 }
 
 }  // namespace
 
+Result<const Method*> chosen_method(const CalibrationRequest& request, const RecipeOptions& recipe) {
+  if (request.method.empty() || request.method == "auto") return &automatic_method(request, recipe);
+  const std::string& name = request.method;
+  const Method* method = find_method(name);
+  if (method == nullptr)
+    return fail(ErrorKind::usage, "--method",
+                fmt::format("unknown method «{}»; there are {} and auto", name, known_methods()));
+  if (method->needs != Method::Needs::nothing && request.texts.empty())
+    return fail(ErrorKind::usage, "--calib",
+                fmt::format("{} needs texts to read; for example --calib wiki.txt code.txt", name));
+  if (method->needs == Method::Needs::nothing && !request.texts.empty())
+    return fail(ErrorKind::usage, "--calib", fmt::format("{} reads no texts; drop them", name));
+  return method;
+}
+
 void CalibrationRequest::add_options(CLI::App& app) {
   const std::string group = "Calibration";
   app.add_option("--method", method,
-                 fmt::format("how weights are rounded: {}; with texts guided, else rtn", known_methods()))
+                 fmt::format("how weights are rounded: {}; auto (the default) picks one", known_methods()))
       ->group(group);
   app.add_option("--calib", texts, "texts to calibrate with: plain, or .jsonl with a field «text» per line")
       ->group(group);
@@ -73,17 +82,17 @@ void CalibrationRequest::add_options(CLI::App& app) {
 }
 
 Result<std::optional<CalibratedOptions>> calibrated_options(const CalibrationRequest& request,
-                                                            const RecipeOptions& recipe) {
-  KERF_TRY(const Method* method, chosen_method(request));
-  if (method->needs == Method::Needs::nothing) return std::nullopt;
+                                                            const RecipeOptions& recipe,
+                                                            const Method& method) {
+  if (method.needs == Method::Needs::nothing) return std::nullopt;
   if (!recipe.importance_file.empty())
     return fail(
         ErrorKind::usage, "--imatrix",
-        fmt::format("{} measures by itself what an importance matrix says; drop one of them", method->name));
+        fmt::format("{} measures by itself what an importance matrix says; drop one of them", method.name));
   CalibratedOptions options = request.options;
-  options.method = method;
+  options.method = &method;
   options.tuning.search.effort = recipe.effort;
-  options.tuning.damping = request.damping.value_or(method->damping);
+  options.tuning.damping = request.damping.value_or(method.damping);
   options.memory_limit_bytes = default_limit();
   if (!request.max_ram.empty()) {
     KERF_TRY(options.memory_limit_bytes, parse_bytes("--max-ram", request.max_ram));

@@ -26,6 +26,16 @@ Result<void> add_types_like(const std::string& path, RecipeOptions& recipe) {
   return {};
 }
 
+/// A method that needs no data goes with the recipe. rtn is what a recipe means by itself, and what leaves
+/// room for an importance matrix.
+Result<void> use_method(const Method& method, RecipeOptions& recipe) {
+  if (method.needs != Method::Needs::nothing || &method == &methods::rtn) return {};
+  if (!recipe.importance_file.empty())
+    return fail(ErrorKind::usage, "--imatrix", fmt::format("{} weighs all columns alike", method.name));
+  recipe.method = &method;
+  return {};
+}
+
 int run(const std::vector<std::string>& arguments) {
   Invocation invocation(cmd_quantize,
                         "kerf quantize model.gguf small.gguf --type Q4_0 --calib wiki.txt code.txt");
@@ -59,6 +69,9 @@ int run(const std::vector<std::string>& arguments) {
       ->check(CLI::Range(0, 3))
       ->capture_default_str();
   app.add_flag("--no-fallback", no_fallback, "refuse when a row does not fit its type");
+  app.add_option("--rotate", request.rotation,
+                 "turn the model by random rotations of this seed first (QuaRot, SpinQuant R1 and R2)")
+      ->type_name("SEED");
   app.add_flag("--dry-run", request.dry_run, "say size, memory and time; write nothing");
   calibration.add_options(app);
   request.budget.add_options(app);
@@ -80,7 +93,11 @@ int run(const std::vector<std::string>& arguments) {
                                          rules_of_file.end());
     }
     KERF_CHECK_OK(request.gate.check(calibration.texts));
-    KERF_TRY(request.calibration, calibrated_options(calibration, request.recipe));
+    KERF_TRY(const Method* method, chosen_method(calibration, request.recipe));
+    KERF_CHECK_OK(use_method(*method, request.recipe));
+    KERF_TRY(request.calibration, calibrated_options(calibration, request.recipe, *method));
+    if (calibration.method == "auto" && !invocation.common().quiet)
+      fmt::print(stderr, "kerf: auto picks {}: {}\n", method->name, method->summary);
     return write_model(invocation, request);
   });
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 
+#include "kerf/methods/rotated_source.h"
 #include "kerf/methods/sensitivity.h"
 #include "kerf/methods/time_plan.h"
 #include "kerf/model/config.h"
@@ -26,6 +27,7 @@ struct Outcome {
 
 std::string method_name(const WriteRequest& request) {
   if (request.calibration) return std::string(request.calibration->method->name);
+  if (request.recipe.method != nullptr) return std::string(request.recipe.method->name);
   return request.recipe.importance_file.empty() ? "rtn" : "imatrix";
 }
 
@@ -219,7 +221,10 @@ Result<RecipeOptions> within_budget(const ModelSource& source, const WriteReques
 
 Result<void> write_model(Invocation& invocation, const WriteRequest& request) {
   KERF_CHECK_OK(check_paths(request));
-  KERF_TRY(const auto source, ModelSource::open(request.input));
+  KERF_TRY(auto source, ModelSource::open(request.input));
+  if (request.rotation) {
+    KERF_TRY(source, rotated(std::move(source), *request.rotation));
+  }
   ThreadPool pool(invocation.common().threads);
   RecipeOptions recipe = request.recipe;
   if (request.budget.given()) {

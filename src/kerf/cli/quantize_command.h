@@ -19,6 +19,7 @@ struct WriteRequest {
   std::optional<CalibratedOptions> calibration;  ///< nothing: every tensor by itself
   BudgetRequest budget;                          ///< types by file size, if given
   GateRequest gate;                              ///< judged before it is put in place, if given
+  std::optional<std::uint64_t> rotation;         ///< seed; nothing: the model's own basis
   bool dry_run = false;
 };
 

@@ -70,6 +70,10 @@ Gram::Moments CalibratedRun::moments() const {
 
 Result<void> CalibratedRun::advance(std::uint64_t weights, std::string_view tensor) {
   progress_.advance(std::min(done_ + weights, total_), fmt::format("{}  {}", tensor, last_error_));
+  return check_cancelled();
+}
+
+Result<void> CalibratedRun::check_cancelled() const {
   if (progress_.cancelled())
     return fail(ErrorKind::cancelled, "", "interrupted; --resume with the same command goes on from here");
   return {};
@@ -81,6 +85,13 @@ Result<void> CalibratedRun::run(const std::filesystem::path& folder) {
   if (options_.method->needs == Method::Needs::sensitivities)
     KERF_CHECK_OK(prepare_token_weights(source_, calibrated_.windows, part_, pool_, progress_));
   KERF_CHECK_OK(round_embedding(ends, config, folder));
+  KERF_CHECK_OK(round_layers(ends, config, folder));
+  if (options_.method->learns_layers) KERF_CHECK_OK(learn(ends, config, folder));
+  return {};
+}
+
+Result<void> CalibratedRun::round_layers(ModelEnds& ends, const ModelConfig& config,
+                                         const std::filesystem::path& folder) {
   done_ = 0;
   total_ = is_open(ends.output) ? weights_of(alone(ends.output)) : 0;
   for (const SourceTensor& t : source_.tensors())

@@ -53,6 +53,7 @@ class CalibratedRun {
                           const std::filesystem::path& folder, Gram& inputs);
 
   // --- layers ---
+  Result<void> round_layers(ModelEnds& ends, const ModelConfig& config, const std::filesystem::path& folder);
   Result<void> run_layer(CalibrationWalk& walk, const ModelConfig& config, std::size_t index);
   Result<void> pass_layer(CalibrationWalk& walk, bool is_local, std::size_t index, LayerWeights& layer);
   [[nodiscard]] static std::array<Maker, 2> makers(LayerWeights& layer, std::size_t index);
@@ -70,6 +71,22 @@ class CalibratedRun {
   Result<void> correct_bias(const Linear& linear, const Gram& inputs);
   Result<void> use_new_bias(Linear& linear);
 
+  // --- layers that learn (calibrated_run_learning.cpp) ---
+  /// What a layer learns from: the walks are in front of it and behind it.
+  struct Lesson {
+    const ModelConfig& config;
+    const ModelEnds& ends;
+    const LayerWeights& original;
+    CalibrationWalk& teacher;
+    CalibrationWalk& student;
+  };
+  [[nodiscard]] bool is_to_be_learned(const Linear& linear) const;
+  [[nodiscard]] bool is_learned(LayerWeights& layer) const;
+  Result<void> learn(const ModelEnds& ends, const ModelConfig& config, const std::filesystem::path& folder);
+  Result<void> learn_layer(const Lesson& lesson, std::size_t index, LayerWeights& layer);
+  Result<void> use_rounded(LayerWeights& layer, std::size_t index);
+  Result<void> use_learned_bytes(Linear& linear);
+
   // --- stretched columns (calibrated_run_stretch.cpp) ---
   [[nodiscard]] bool stretches(std::span<const Linear> linears, const Maker& maker) const;
   Result<std::vector<float>> column_factors(std::span<const Linear> linears, Gram& inputs);
@@ -77,9 +94,11 @@ class CalibratedRun {
   Result<void> stretch_mlp(const ModelConfig& config, LayerWeights& layer, Gather gather);
   /// Numbers in the part file; kept() is empty if there are none of that name.
   Result<void> keep(const std::string& name, const std::vector<float>& values);
+  Result<void> keep_bytes(const std::string& name, Bytes bytes);
   Result<std::vector<float>> kept(const std::string& name);
 
   Result<void> advance(std::uint64_t weights, std::string_view tensor);
+  [[nodiscard]] Result<void> check_cancelled() const;
   [[nodiscard]] Gram::Moments moments() const;
 
   const ModelSource& source_;
@@ -100,5 +119,10 @@ class CalibratedRun {
 /// name has a colon.
 [[nodiscard]] std::string column_factors_of(std::string_view weight);
 [[nodiscard]] std::string row_factors_of(std::string_view weight);
+/// Where it keeps what a weight became by learning, which is what counts then.
+[[nodiscard]] std::string learned_bytes_of(std::string_view weight);
+
+/// Windows that a layer sees while it learns, forwards and backwards.
+[[nodiscard]] std::size_t learning_passes(int effort) noexcept;
 
 }  // namespace kerf

@@ -73,8 +73,12 @@ Result<void> CalibratedRun::stretch_mlp(const ModelConfig& config, LayerWeights&
 }
 
 Result<void> CalibratedRun::keep(const std::string& name, const std::vector<float>& values) {
+  return keep_bytes(name,
+                    {reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)});
+}
+
+Result<void> CalibratedRun::keep_bytes(const std::string& name, Bytes bytes) {
   if (part_.find(name) != nullptr) return {};
-  const Bytes bytes{reinterpret_cast<const std::uint8_t*>(values.data()), values.size() * sizeof(float)};
   KERF_CHECK_OK(part_.begin(name, bytes.size()));
   KERF_CHECK_OK(part_.write(bytes));
   return part_.finish({});

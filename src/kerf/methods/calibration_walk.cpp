@@ -129,6 +129,12 @@ Result<void> CalibrationWalk::head_inputs(const ModelEnds& ends, Sink sink) {
   return {};
 }
 
+Result<void> CalibrationWalk::residual(std::size_t window, float* dst) {
+  KERF_TRY(const float* residual, residual_.edit(window));
+  std::copy_n(residual, windows_.ctx() * config_.width, dst);
+  return {};
+}
+
 std::uint64_t CalibrationWalk::residual_bytes(const ModelConfig& config, std::size_t ctx) noexcept {
   return ctx * config.width * sizeof(float);
 }

@@ -54,6 +54,9 @@ class CalibrationWalk {
   /// What flows into the output matrix.
   Result<void> head_inputs(const ModelEnds& ends, Sink sink);
 
+  /// Copies what runs through the layers now, [ctx, C] of a window.
+  Result<void> residual(std::size_t window, float* dst);
+
   [[nodiscard]] std::size_t n_windows() const noexcept { return windows_.size(); }
 
   /// Memory of the activations of one window that each store holds.

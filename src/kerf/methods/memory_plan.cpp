@@ -41,6 +41,18 @@ std::uint64_t statistics_bytes(const ModelConfig& config, const Method& method, 
   return most;
 }
 
+/// Of a layer that learns, besides what is fixed anyway: for each weight its place, two means of gradients,
+/// the gradient and the original number, and what is stored, twice.
+std::uint64_t learning_bytes(const ModelSource& source, const ModelConfig& config, std::size_t ctx) {
+  std::map<std::string, std::uint64_t> layers;
+  for (const SourceTensor& tensor : source.tensors())
+    if (tensor.name.starts_with("blk.") && tensor.shape.size() >= 2)
+      layers[tensor.name.substr(0, tensor.name.find('.', 4))] += tensor.n_elements();
+  std::uint64_t most = 0;
+  for (const auto& [layer, n] : layers) most = std::max(most, n);
+  return 24 * most + layer_bytes(source) + 3 * CalibrationWalk::scratch_bytes(config, ctx);
+}
+
 /// «1.5G» as --max-ram takes it, rounded up.
 std::string as_option(std::uint64_t bytes) {
   const std::uint64_t megabytes = (bytes + (1 << 20) - 1) >> 20;
@@ -71,6 +83,10 @@ Result<MemoryPlan> plan_memory(const ModelSource& source, const ModelConfig& con
       method.needs == Method::Needs::sensitivities
           ? resident_besides_weights(source) + token_weights_bytes(source, config, n_windows, ctx)
           : 0;
+  const std::uint64_t behind = method.learns_layers ? resident_besides_weights(source) + layer_bytes(source) +
+                                                          learning_bytes(source, config, ctx) +
+                                                          n_windows * ctx * (sizeof(TokenId) + sizeof(float))
+                                                    : 0;
   const auto with = [&](const SpillPlan& spill) {
     MemoryPlan plan{spill, fixed, 0};
     for (const auto& [is_spilled, window_bytes] :
@@ -78,7 +94,8 @@ Result<MemoryPlan> plan_memory(const ModelSource& source, const ModelConfig& con
       plan.peak_bytes += is_spilled ? window_bytes : n_windows * window_bytes;
       plan.spill_bytes += is_spilled ? n_windows * window_bytes : 0;
     }
-    plan.peak_bytes = std::max(plan.peak_bytes, before);
+    const std::uint64_t two_walks = 2 * (spill.residual ? 1 : n_windows) * residual;
+    plan.peak_bytes = std::max({plan.peak_bytes, before, behind == 0 ? 0 : behind + two_walks});
     return plan;
   };
   // From the least traffic to files to the most.

@@ -58,6 +58,8 @@ struct Method {
   /// (a norm, or the rows of a weight) is divided by them, so that the model computes the same. nullptr: the
   /// method leaves weights where they are. Errors: those of reading weights.
   Result<std::vector<float>> (*column_factors)(const ScaleJob& job) = nullptr;
+  /// Whether rounded layers learn from the error of their outputs (tune_block.h). Needs sensitivities.
+  bool learns_layers = false;
 };
 
 /// Every method, in the order of methods.def.

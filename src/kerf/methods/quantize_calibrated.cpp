@@ -25,8 +25,10 @@ Result<std::vector<TensorReport>> assemble(const ModelSource& source, const Quan
     const SourceTensor& tensor = source.tensors()[i];
     TensorReport report{tensor.name, tensor.shape, plan.assignments[i], plan.tensors[i].n_bytes(), {}};
     if (const PartFile::Record* record = part.find(tensor.name)) {
+      // Of a weight that learned: how it was rounded before.
       report.error = record->error;
-      KERF_TRY(const Bytes bytes, part.view(tensor.name));
+      const std::string learned = learned_bytes_of(tensor.name);
+      KERF_TRY(const Bytes bytes, part.view(part.find(learned) != nullptr ? learned : tensor.name));
       KERF_CHECK_OK(copy_tensor(
           tensor, bytes, [&](Bytes b) { return writer.write(b); }, advance));
       part.release(tensor.name);

@@ -274,7 +274,7 @@ TEST_F(QuantizeCalibrated, SeesWhatTheQuantizedFrontMakes) {
 }
 
 TEST_F(QuantizeCalibrated, GoesOnAfterAnyInterruption) {
-  for (const Method* method : {&methods::gptq, &methods::guided, &methods::awq}) {
+  for (const Method* method : {&methods::gptq, &methods::guided, &methods::autoround, &methods::awq}) {
     use(*method);
     options_.resume = false;
     ASSERT_TRUE(write("whole"));

@@ -5,6 +5,7 @@
 
 #include "kerf/base/rng.h"
 #include "kerf/methods/memory_plan.h"
+#include "kerf/methods/method.h"
 
 namespace kerf {
 namespace {
@@ -21,7 +22,9 @@ Metadata output_metadata(const ModelSource& source, const RecipeOptions& recipe,
   metadata.set("quantize.kerf.version", MetaValue::of_string(version));
   metadata.set("quantize.kerf.type", MetaValue::of_string(recipe.type));
   metadata.set("quantize.kerf.method",
-               MetaValue::of_string(recipe.importance_file.empty() ? "rtn" : "imatrix"));
+               MetaValue::of_string(recipe.method != nullptr         ? std::string(recipe.method->name)
+                                    : recipe.importance_file.empty() ? "rtn"
+                                                                     : "imatrix"));
   metadata.set("quantize.kerf.source", MetaValue::of_string(source.path().filename().string()));
   return metadata;
 }
@@ -107,7 +110,14 @@ Result<RoundingError> write_tensor(const ModelSource& source, const QuantizePlan
       return RoundingError{};
     }
   const Importance* importance = plan.importance ? plan.importance->find(tensor.name) : nullptr;
-  KERF_TRY(const auto rounders, importance_rounders(tensor, importance, {plan.recipe.effort}));
+  std::vector<std::unique_ptr<RowRounder>> rounders;
+  if (plan.recipe.method != nullptr) {
+    const MethodOptions options{.search = {plan.recipe.effort}};
+    KERF_TRY(auto rounder, plan.recipe.method->make_rounder(nullptr, options, pool));
+    rounders.push_back(std::move(rounder));
+  } else {
+    KERF_TRY(rounders, importance_rounders(tensor, importance, {plan.recipe.effort}));
+  }
   std::vector<const RowRounder*> list;
   for (const auto& rounder : rounders) list.push_back(rounder.get());
   return round_tensor({source, tensor, format, list}, sink, pool, advance);

@@ -7,6 +7,7 @@
 
 #include "kerf/io/container.h"
 #include "kerf/methods/memory_source_for_tests.h"
+#include "kerf/methods/method.h"
 
 namespace kerf {
 namespace {
@@ -93,6 +94,25 @@ TEST_F(QuantizeModel, ValuesBeyondTheRangeOfF16AreNamed) {
   ASSERT_FALSE(result);
   EXPECT_NE(result.error().message().find("F16"), std::string::npos) << result.error().message();
   EXPECT_TRUE(write(source, {.type = "BF16"}, "out.gguf", 1));
+}
+
+TEST_F(QuantizeModel, HqqLeavesLessOfItsOwnNormThanPlainRounding) {
+  const MemorySource source = small_model();
+  double sums[2] = {};
+  for (const Method* method : {static_cast<const Method*>(nullptr), &methods::hqq}) {
+    ASSERT_TRUE(write(source, {.type = "UINT3_G32_F16Z", .pure = true, .method = method}, "out.gguf", 2));
+    const auto file = open_container(folder_ / "out.gguf");
+    ASSERT_TRUE(file);
+    EXPECT_EQ(*file->metadata.string("quantize.kerf.method"), method == nullptr ? "rtn" : "hqq");
+    const StoredTensor* stored = file->find("blk.0.attn_q.weight");
+    std::vector<float> original(stored->n_elements()), back(stored->n_elements());
+    const auto index = static_cast<std::size_t>(source.find(stored->name) - source.tensors().data());
+    ASSERT_TRUE(source.read_rows(source.tensors()[index], 0, stored->n_rows(), original.data()));
+    decode_rows(*stored->format, stored->bytes.data(), stored->n_rows(), stored->shape.back(), back.data());
+    for (std::size_t i = 0; i < back.size(); ++i)
+      sums[method != nullptr] += std::pow(std::fabs(double{original[i]} - back[i]), 0.7);
+  }
+  EXPECT_LT(sums[1], sums[0]);
 }
 
 TEST_F(QuantizeModel, InterruptionLeavesNoFile) {

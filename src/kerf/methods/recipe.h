@@ -15,6 +15,8 @@
 
 namespace kerf {
 
+struct Method;
+
 /// What the user asked for.
 struct RecipeOptions {
   std::string type = {};  ///< a format, a mixture («Q4_K_M») or «keep»; any case
@@ -27,6 +29,7 @@ struct RecipeOptions {
   /// it and no later layer averages its error.
   bool pure = false;
   std::string importance_file = {};  ///< an importance matrix for weighted rounding; empty: none
+  const Method* method = nullptr;    ///< one that needs no data; nullptr: rtn
   int effort = 1;                    ///< QuantizeOptions::effort
   bool allow_fallback = true;        ///< otherwise a row that does not fit its type is an error
   /// Formats by tensor name, from another file; goes before every other rule.

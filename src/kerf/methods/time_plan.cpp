@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
+
+#include "kerf/methods/calibrated_run.h"
 
 namespace kerf {
 namespace {
@@ -42,6 +45,14 @@ double windows_before(const Method& method, const ModelEnds& ends, const ModelCo
     return n_windows * (3.0 + 2.0 * head / (per_layer * static_cast<double>(config.n_layers)));
   }
   return ends.output.name == ends.embedding.name ? std::min(n_windows, 1.0 * kHeadWindows) : 0.0;
+}
+
+/// What happens behind the walk, in windows through all layers: two walks, and layers that learn. A step back
+/// takes about as long as two forwards.
+double windows_behind(const Method& method, int effort, double n_windows) {
+  if (!method.learns_layers) return 0;
+  return 2 * n_windows + 3.5 * static_cast<double>(learning_passes(effort)) +
+         11 * std::floor(n_windows / 8);  // looks at what is held back
 }
 
 class TimeProbe {
@@ -173,7 +184,9 @@ Result<double> TimeProbe::run(const std::filesystem::path& folder) {
     source_bytes += static_cast<double>(tensor.n_rows() * tensor.format->row_bytes(tensor.row_length()));
   double seconds = n_layers * (n_windows * (forward_ + watching_) + making_) + rounding +
                    (source_bytes + 2.0 * static_cast<double>(plan_.output_bytes)) / kBytesPerSecond;
-  seconds += n_layers * forward_ * windows_before(*options_.method, ends, config, n_windows);
+  seconds += n_layers * forward_ *
+             (windows_before(*options_.method, ends, config, n_windows) +
+              windows_behind(*options_.method, options_.tuning.search.effort, n_windows));
   return seconds;
 }
 
