@@ -37,6 +37,7 @@ class SuccessorModel final : public Model {
     }
     return {};
   }
+  void set_engine(LinearEngine*) noexcept override {}
   void set_tap(ActivationTap*) noexcept override {}
   std::vector<TokenId> first_tokens;
   float poison = 0;

@@ -50,7 +50,7 @@ const float* BlockWalk::attention_input(const LayerWeights& layer, const float* 
 }
 
 const float* BlockWalk::projected(const LayerWeights& layer, const float* x) {
-  linear_stack(layer.qkv, x, n_tokens_, qkv_.data(), config_.q_width() + 2 * config_.kv_width(), pool_);
+  multiply(layer.qkv, x, qkv_.data(), config_.q_width() + 2 * config_.kv_width());
   return qkv_.data();
 }
 
@@ -101,7 +101,7 @@ const float* BlockWalk::mlp_input(const LayerWeights& layer, const float* residu
 const float* BlockWalk::mlp_inner(const LayerWeights& layer, const float* x) {
   const std::size_t width = config_.ffn_width;
   const bool gated = config_.mlp != MlpKind::plain;
-  linear_stack(layer.mlp_input, x, n_tokens_, mlp_input_.data(), gated ? 2 * width : width, pool_);
+  multiply(layer.mlp_input, x, mlp_input_.data(), gated ? 2 * width : width);
   if (gated)
     gated_activation(config_.activation, mlp_input_.data(), n_tokens_, width, mlp_inner_.data(), pool_);
   else
@@ -113,10 +113,17 @@ void BlockWalk::add_mlp(const LayerWeights& layer, const float* x, float* residu
   add(layer.mlp_output, layer.mlp_post_norm, x, residual);
 }
 
+void BlockWalk::multiply(std::span<const Linear> layers, const float* x, float* y, std::size_t y_stride) {
+  if (engine_ != nullptr)
+    engine_->multiply(layers, x, n_tokens_, y, y_stride, pool_);
+  else
+    linear_stack(layers, x, n_tokens_, y, y_stride, pool_);
+}
+
 void BlockWalk::add(const Linear& layer, const std::optional<Norm>& post_norm, const float* x,
                     float* residual) {
   const std::size_t width = config_.width;
-  linear(layer, x, n_tokens_, sum_.data(), width, pool_);
+  multiply({&layer, 1}, x, sum_.data(), width);
   const float* sum = sum_.data();
   if (post_norm) {
     grow(post_normed_, n_tokens_ * width);

@@ -9,6 +9,7 @@
 #include "kerf/kv/kv_cache.h"
 #include "kerf/model/attention.h"
 #include "kerf/model/config.h"
+#include "kerf/model/linear_engine.h"
 #include "kerf/model/rope.h"
 #include "kerf/model/weights.h"
 
@@ -24,6 +25,9 @@ class BlockWalk {
   /// Buffers and angles for n tokens at positions first_position …, of a sequence whose cache holds
   /// `capacity` (longrope turns by its long factors beyond the original context).
   void prepare(std::size_t n_tokens, std::size_t first_position, std::size_t capacity);
+
+  /// From now on `engine` multiplies with the weights, linear_stack() again if it is nullptr.
+  void set_engine(LinearEngine* engine) noexcept { engine_ = engine; }
 
   /// What flows into q, k, v: the normed residual, [T, C].
   const float* attention_input(const LayerWeights& layer, const float* residual);
@@ -56,10 +60,12 @@ class BlockWalk {
   }
 
  private:
+  void multiply(std::span<const Linear> layers, const float* x, float* y, std::size_t y_stride);
   void add(const Linear& linear, const std::optional<Norm>& post_norm, const float* x, float* residual);
 
   const ModelConfig& config_;
   ThreadPool& pool_;
+  LinearEngine* engine_ = nullptr;
   RopeFrequencies frequencies_;
   RopeFrequencies long_frequencies_;  // longrope beyond the original context
   RopeFrequencies local_frequencies_;

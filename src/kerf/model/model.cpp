@@ -30,6 +30,7 @@ class Transformer final : public Model {
   Result<void> forward(std::span<const TokenId> tokens, KvCache& cache, std::size_t n_logits,
                        float* logits) override;
   void set_tap(ActivationTap* tap) noexcept override { tap_ = tap; }
+  void set_engine(LinearEngine* engine) noexcept override { walk_.set_engine(engine); }
 
  private:
   [[nodiscard]] KvShape kv_shape(std::size_t capacity) const noexcept {

@@ -16,6 +16,7 @@
 namespace kerf {
 
 struct Linear;
+class LinearEngine;
 
 /// Looks on while a model runs: calibration gathers what flows into each weight.
 class ActivationTap {
@@ -51,6 +52,9 @@ class Model {
   /// From now on forward() tells `tap` of every weight's inputs, those of the output matrix for all tokens
   /// whether their logits are wanted or not; nullptr ends that.
   virtual void set_tap(ActivationTap* tap) noexcept = 0;
+
+  /// From now on `engine` multiplies with the weights of blocks, not with the output matrix; nullptr ends that.
+  virtual void set_engine(LinearEngine* engine) noexcept = 0;
 };
 
 }  // namespace kerf
