@@ -45,7 +45,7 @@ check "all(t['type'] in ('F16', 'F32') for t in o['tensors'])" "$scratch/inspect
 echo "== quantized activations"
 "$kerf" calibrate "$scratch/F16.gguf" "$scratch/ranges.gguf" --text "$text" --windows 2 --ctx 128 --observe min-max --state "$scratch/ranges.state" -q >/dev/null
 "$kerf" eval "$scratch/F16.gguf" --text "$text" --ctx 128 --chunks 2 --weights int8:row --activations int8:static --calibration "$scratch/ranges.state" --base "$scratch/F16.gguf" --json -q >"$scratch/act.json"
-check '0 < o["kld_mean"] < 0.5 and o["activations"]["range"] == "min-max"' "$scratch/act.json"
+check '0 < o["kld_mean"] < 1.5 and o["activations"]["range"] == "min-max"' "$scratch/act.json"
 expect_exit 3 'weights int8:row' "$kerf" eval "$scratch/F16.gguf" --text "$text" --ctx 128 --chunks 2 --activations int8:token
 expect_exit 2 'TYPE:SCOPE' "$kerf" eval "$scratch/F16.gguf" --text "$text" --activations int7:token
 expect_exit 3 'F16.gguf' "$kerf" eval "$scratch/F16.gguf" --text "$text" --weights int8:row --activations int8:static --calibration "$scratch/F16.gguf"
