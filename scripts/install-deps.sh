@@ -5,7 +5,7 @@ packages=(
   cmake ninja-build ccache g++ clang lld libclang-rt-14-dev pkg-config git ca-certificates
   python3 python3-pip python3-venv
   libfmt-dev libcli11-dev nlohmann-json3-dev libexpected-dev libpcre2-dev libutf8proc-dev
-  libopenblas-serial-dev
+  libopenblas-serial-dev libssl-dev
   libgtest-dev libbenchmark-dev
 )
 missing=()

@@ -3,6 +3,7 @@
 
 #include "kerf/base/file.h"
 #include "kerf/cli/common.h"
+#include "kerf/cli/eval_json.h"
 #include "kerf/cli/loaded_model.h"
 #include "kerf/eval/evaluate.h"
 #include "kerf/model/quantized_engine.h"
@@ -27,18 +28,12 @@ struct Request {
 };
 
 nlohmann::json as_json(const Request& request, const EvalResult& r) {
-  nlohmann::json json = {{"model", request.model},
-                         {"text", request.text},
-                         {"protocol", request.protocol},
-                         {"ctx", r.ctx},
-                         {"windows", r.n_windows},
-                         {"perplexity", r.perplexity},
-                         {"perplexity_se", r.perplexity_se},
-                         {"nll_mean", r.nll_mean},
-                         {"bits_per_byte", r.bits_per_byte},
-                         {"tokens_scored", r.tokens_scored},
-                         {"seconds", r.seconds},
-                         {"peak_memory_bytes", peak_memory_bytes()}};
+  nlohmann::json json = eval_as_json(r);
+  json.update({{"model", request.model},
+               {"text", request.text},
+               {"protocol", request.protocol},
+               {"peak_memory_bytes", peak_memory_bytes()}});
+  if (r.comparison) json["base"] = request.base;
   if (const ActivationRequest& a = request.activations; !a.spec.empty()) {
     json["activations"] = {{"spec", a.spec}, {"weights", a.weights}};
     if (!a.calibration.empty())
@@ -47,24 +42,6 @@ nlohmann::json as_json(const Request& request, const EvalResult& r) {
       json["activations"].update(
           {{"outlier_threshold", a.outlier_threshold}, {"outlier_column_share", a.outlier_share}});
   }
-  if (!r.comparison) return json;
-  const Comparison& c = *r.comparison;
-  json.update({{"base", request.base},
-               {"perplexity_base", c.perplexity_base},
-               {"perplexity_ratio", c.perplexity_ratio},
-               {"perplexity_ratio_se", c.perplexity_ratio_se},
-               {"kld_mean", c.kld_mean},
-               {"kld_se", c.kld_se},
-               {"kld_median", c.kld_median},
-               {"kld_p90", c.kld_p90},
-               {"kld_p95", c.kld_p95},
-               {"kld_p99", c.kld_p99},
-               {"kld_p999", c.kld_p999},
-               {"kld_max", c.kld_max},
-               {"same_top_percent", c.same_top_percent},
-               {"same_top_percent_se", c.same_top_percent_se},
-               {"delta_p_mean", c.delta_p_mean},
-               {"delta_p_rms", c.delta_p_rms}});
   return json;
 }
 

@@ -123,6 +123,19 @@ double rms(std::span<const double> values) {
   return std::sqrt(squares / static_cast<double>(values.size()));
 }
 
+/// `ascending` divergences.
+std::vector<TailPoint> tail_of(std::span<const double> ascending) {
+  const auto n = static_cast<double>(ascending.size());
+  std::vector<TailPoint> out;
+  for (int step = 0;; ++step) {
+    const double share = std::pow(10.0, -step / 8.0);
+    const bool last = share <= 1 / n;
+    out.push_back(last ? TailPoint{1 / n, ascending.back()}
+                       : TailPoint{share, quantile(ascending, 1 - share)});
+    if (last) return out;
+  }
+}
+
 Comparison compare(const Samples& samples) {
   const auto n = static_cast<double>(samples.nll.size());
   std::vector<double> difference(samples.nll.size());
@@ -144,6 +157,7 @@ Comparison compare(const Samples& samples) {
   c.kld_p99 = quantile(kl, 0.99);
   c.kld_p999 = quantile(kl, 0.999);
   c.kld_max = kl.back();
+  c.kld_tail = tail_of(kl);
   c.same_top_percent = 100 * same;
   c.same_top_percent_se = n > 1 ? 100 * std::sqrt(same * (1 - same) / (n - 1)) : 0;
   c.delta_p_mean = 100 * moments_of(samples.delta_p).mean;

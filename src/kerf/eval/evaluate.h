@@ -32,12 +32,20 @@ struct EvalOptions {
   std::size_t n_chunks = 0;  ///< score only the first windows; 0 scores all
 };
 
+/// A point of the tail: this share of the tokens has at least this divergence.
+struct TailPoint {
+  double share = 0;
+  double kld = 0;
+};
+
 struct Comparison {
   double perplexity_base = 0;
   double perplexity_ratio = 0;     ///< exp(mean(nll − nll_base))
   double perplexity_ratio_se = 0;  ///< from the paired difference
   double kld_mean = 0, kld_se = 0, kld_median = 0, kld_p90 = 0, kld_p95 = 0, kld_p99 = 0, kld_p999 = 0,
          kld_max = 0;
+  /// Shares from 1 down to one token, eight to a decade, and the divergence that each exceeds; descending.
+  std::vector<TailPoint> kld_tail;
   double same_top_percent = 0, same_top_percent_se = 0;
   double delta_p_mean = 0;  ///< percent: p_model(token) − p_base(token)
   double delta_p_rms = 0;   ///< percent

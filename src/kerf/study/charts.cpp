@@ -25,14 +25,6 @@ constexpr double kWide = 1100;
 constexpr double kNarrow = 370;
 constexpr double kFarthest = 12;  // dB from the bound; what is further off is left to the tables
 
-PlotFrame frame_of(Screen screen, std::string title, double wide_height) {
-  PlotFrame out;
-  out.title = std::move(title);
-  out.width = screen == Screen::wide ? kWide : kNarrow;
-  out.height = screen == Screen::wide ? wide_height : 400;
-  return out;
-}
-
 bool in_chart(const Score& score) {
   return score.fits() && !score.exact() && score.bits <= kChartBits && std::isfinite(score.sqnr_db);
 }
@@ -123,6 +115,14 @@ std::string kind_of(std::string_view tensor) {
 }
 
 }  // namespace
+
+report::PlotFrame frame_of(Screen screen, std::string title, double wide_height) {
+  PlotFrame out;
+  out.title = std::move(title);
+  out.width = screen == Screen::wide ? kWide : kNarrow;
+  out.height = screen == Screen::wide ? wide_height : 400;
+  return out;
+}
 
 Tone tone_of(Family family) noexcept {
   return report::series_tone(static_cast<int>(family));

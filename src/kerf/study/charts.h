@@ -11,6 +11,9 @@ namespace kerf::study {
 /// A drawing for wide screens or for narrow ones.
 enum class Screen { wide, narrow };
 
+/// A frame of the width of the screen; narrow drawings share one height.
+[[nodiscard]] report::PlotFrame frame_of(Screen screen, std::string title, double wide_height);
+
 /// Formats above this many bits would press the others together and are left to the tables.
 inline constexpr double kChartBits = 9;
 
