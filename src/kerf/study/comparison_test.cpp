@@ -81,7 +81,7 @@ TEST(Comparison, PlacesOfTensors) {
 TEST(ModelCard, SaysWhatAReaderAsksAndEscapesMarks) {
   const std::string card = model_card(report(), "0");
   for (const char* wanted :
-       {"worse\\|\\`.gguf", "4.504 (1000 weights)", "0.10000 ± ", "| Q4\\_0 | 2 | 1000 | 563 |",
+       {"worse\\|\\`.gguf", "4.800 (1000 weights)", "0.10000 ± ", "| Q4\\_0 | 2 | 1000 | 563 |",
         "Unknown: the file does not say", "kerf run worse|'.gguf", "\\<script\\>"})
     EXPECT_NE(card.find(wanted), std::string::npos) << wanted << "\n" << card;
   EXPECT_NE(card.find(std::string(64, 'a')), std::string::npos);
