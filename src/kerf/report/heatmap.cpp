@@ -81,7 +81,10 @@ class Drawing {
     const auto stride = static_cast<std::size_t>(std::max(1.0, std::ceil(widest / (2 * cell_))));
     for (std::size_t i = 0; i < figure_.columns.size(); i += stride) {
       const bool upper = turns && i / stride % 2 == 1;
-      text(left_of(i) + cell_ / 2, kTop - (upper ? 19 : 5), "middle", "", figure_.columns[i]);
+      // The last name may be wider than what is left of the drawing.
+      const double half = text_width(figure_.columns[i]) * kFontPx / 2;
+      const double middle = std::min(left_of(i) + cell_ / 2, figure_.width - 4 - half);
+      text(middle, kTop - (upper ? 19 : 5), "middle", "", figure_.columns[i]);
     }
   }
 
