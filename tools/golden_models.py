@@ -101,6 +101,17 @@ def models() -> dict:
         "qwen2-yarn": (tf.Qwen2ForCausalLM(tf.Qwen2Config(**small, tie_word_embeddings=True, rope_parameters=dict(
             rope_type="yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=4.0, beta_slow=1.0,
             rope_theta=1000.0))), {}),
+        # Mixtures of experts; rows are multiples of 32 for block formats.
+        "mixtral": (tf.MixtralForCausalLM(tf.MixtralConfig(
+            **{**small, "hidden_size": 32, "intermediate_size": 32}, num_local_experts=4, num_experts_per_tok=2,
+            sliding_window=None)), {}),
+        # transformers 4 spells the number of experts otherwise.
+        "qwen3moe": (tf.Qwen3MoeForCausalLM(tf.Qwen3MoeConfig(
+            **{**small, "hidden_size": 32}, head_dim=12, moe_intermediate_size=32, num_experts=6,
+            num_experts_per_tok=3, norm_topk_prob=True)), dict(num_local_experts=None, num_experts=6)),
+        "qwen3moe-shares": (tf.Qwen3MoeForCausalLM(tf.Qwen3MoeConfig(
+            **{**small, "hidden_size": 32}, head_dim=12, moe_intermediate_size=32, num_experts=5,
+            num_experts_per_tok=2, norm_topk_prob=False)), {}),
     }
 
 

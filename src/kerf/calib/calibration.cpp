@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <optional>
 
 #include "kerf/base/bits.h"
 #include "kerf/io/gguf.h"
@@ -89,6 +91,37 @@ Error in_file(const std::filesystem::path& path, const std::string& site, Error 
   return error;
 }
 
+struct ExpertSite {
+  std::string weight;
+  std::size_t number;
+};
+
+/// What expert_site() made the name of, if it did.
+std::optional<ExpertSite> expert_of(std::string_view site) {
+  constexpr std::size_t kMaxExperts = 1U << 14;
+  const std::size_t open = site.rfind('[');
+  if (open == std::string_view::npos || !site.ends_with(']')) return std::nullopt;
+  const std::string_view digits = site.substr(open + 1, site.size() - open - 2);
+  std::size_t number = 0;
+  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (status != std::errc{} || end != digits.data() + digits.size() || number >= kMaxExperts)
+    return std::nullopt;
+  return ExpertSite{std::string(site.substr(0, open)), number};
+}
+
+/// [K] of each expert → [E, K]; those without tokens are zeros.
+Importance stack(const std::vector<Importance>& experts) {
+  Importance out;
+  for (const Importance& expert : experts) out.n_columns = std::max(out.n_columns, expert.n_columns);
+  for (const Importance& expert : experts) {
+    const bool hit = expert.n_columns == out.n_columns;
+    out.n_tokens.push_back(hit ? expert.n_tokens.front() : 0);
+    for (std::size_t k = 0; k < out.n_columns; ++k)
+      out.mean_square.push_back(hit ? expert.mean_square[k] : 0.0F);
+  }
+  return out;
+}
+
 }  // namespace
 
 Observer& Calibration::at(const std::string& site, const ObserverKind& kind) {
@@ -116,11 +149,24 @@ Result<void> Calibration::merge(const Calibration& other) {
 
 Result<ImportanceMatrix> Calibration::importance_matrix() const {
   ImportanceMatrix out;
+  std::map<std::string, std::vector<Importance>> of_experts;
   for (const auto& [key, observer] : entries_) {
     if (key.second != observers::second_moment.name) continue;
+    if (const auto expert = expert_of(key.first)) {
+      // The first one may never have been hit, and the observers are not in the order of the experts'
+      // numbers.
+      auto& experts = of_experts[expert->weight];
+      if (experts.size() <= expert->number) experts.resize(expert->number + 1);
+      if (observer->state().empty()) continue;
+      KERF_TRY(experts[expert->number], observer->importance());
+      continue;
+    }
     KERF_TRY(auto weight, observer->importance());
     out.weights.emplace(key.first, std::move(weight));
   }
+  for (const auto& [weight, experts] : of_experts)
+    if (Importance stacked = stack(experts); stacked.n_columns > 0)
+      out.weights.emplace(weight, std::move(stacked));
   return out;
 }
 

@@ -32,7 +32,9 @@ class Calibration {
   Result<void> merge(const Calibration& other);
 
   /// The mean squares of every site with a second-moment observer, in the form that other programs read
-  /// (importance.h); a site is then the name of a weight. Errors: those of Observer::importance().
+  /// (importance.h); a site is then the name of a weight, or of an
+  /// expert's matrix of one (expert_site()), which become one entry with a row for each. Errors: those of
+  /// Observer::importance().
   [[nodiscard]] Result<ImportanceMatrix> importance_matrix() const;
 
   /// Writes beside the target and renames. Errors: io, resource.

@@ -73,6 +73,28 @@ TEST(Calibration, GivesTheImportanceMatrix) {
   EXPECT_EQ(matrix->weights.size(), 1U);
 }
 
+TEST(Calibration, ExpertsBecomeRowsOfOneEntry) {
+  Calibration calibration;
+  const std::string weight = "blk.0.ffn_up_exps.weight";
+  const std::vector<float> x{1, -2, 3, 0.5F};
+  ASSERT_TRUE(calibration.at(expert_site(weight, 10), observers::second_moment).observe({x, 2, 0}));
+  ASSERT_TRUE(
+      calibration.at(expert_site(weight, 2), observers::second_moment).observe({{x.data(), 2}, 2, 0}));
+  calibration.at(expert_site(weight, 11), observers::second_moment);  // never hit
+  const auto matrix = calibration.importance_matrix();
+  ASSERT_TRUE(matrix);
+  const Importance* entry = matrix->find(weight);
+  ASSERT_NE(entry, nullptr);
+  ASSERT_EQ(entry->n_matrices(), 12U);
+  EXPECT_EQ(entry->n_tokens[10], 2);
+  EXPECT_EQ(entry->n_tokens[2], 1);
+  EXPECT_EQ(entry->of_matrix(2)[1], 4);
+  EXPECT_EQ(entry->of_matrix(10)[0], 5);
+  EXPECT_TRUE(entry->of_matrix(11).empty());
+  EXPECT_EQ(experts_never_hit(*matrix).size(), 10U);
+  EXPECT_EQ(experts_never_hit(*matrix).back(), "blk.0.ffn_up_exps.weight[11]");
+}
+
 TEST(Calibration, EmptyOnesAndEmptyObserversAreKept) {
   Calibration none;
   saved(none);

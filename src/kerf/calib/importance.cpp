@@ -177,6 +177,18 @@ Result<void> write_legacy(const ImportanceMatrix& matrix, const std::filesystem:
 
 }  // namespace
 
+std::string expert_site(std::string_view weight, std::size_t expert) {
+  return fmt::format("{}[{}]", weight, expert);
+}
+
+std::vector<std::string> experts_never_hit(const ImportanceMatrix& matrix) {
+  std::vector<std::string> names;
+  for (const auto& [weight, entry] : matrix.weights)
+    for (std::size_t m = 0; m < entry.n_matrices(); ++m)
+      if (entry.n_matrices() > 1 && entry.n_tokens[m] == 0) names.push_back(expert_site(weight, m));
+  return names;
+}
+
 Result<ImportanceMatrix> parse_importance(Bytes bytes, const std::string& where) {
   Result<ImportanceMatrix> out;
   if (looks_like_gguf(bytes)) {

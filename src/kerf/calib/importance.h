@@ -45,6 +45,12 @@ struct ImportanceMatrix {
   }
 };
 
+/// The matrices of experts that no token reached: «blk.0.ffn_up_exps.weight[3]».
+[[nodiscard]] std::vector<std::string> experts_never_hit(const ImportanceMatrix& matrix);
+
+/// What one expert's matrix of a weight is called: «blk.0.ffn_up_exps.weight[3]».
+[[nodiscard]] std::string expert_site(std::string_view weight, std::size_t expert);
+
 /// Reads either form, told apart by content. Errors: not_found, io, input (not an importance matrix, NaN,
 /// negative values, lengths that do not fit the file).
 Result<ImportanceMatrix> read_importance(const std::filesystem::path& path);

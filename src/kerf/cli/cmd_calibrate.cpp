@@ -119,7 +119,25 @@ Result<ImportanceMatrix> guided_importance(Invocation& invocation, const Request
   return matrix;
 }
 
+/// Tokens that each expert saw, by the experts' weight of each layer: all three of an expert see the same.
+nlohmann::json tokens_per_expert(const ImportanceMatrix& matrix) {
+  auto out = nlohmann::json::object();
+  for (const auto& [weight, entry] : matrix.weights)
+    if (entry.n_matrices() > 1 && weight.find("_gate_exps.") != std::string::npos)
+      out[weight] = entry.n_tokens;
+  return out;
+}
+
+void print_experts(const ImportanceMatrix& matrix) {
+  for (const auto& [weight, entry] : matrix.weights)
+    if (entry.n_matrices() > 1 && weight.find("_gate_exps.") != std::string::npos)
+      fmt::print(stderr, "{}: tokens per expert {}\n", weight, fmt::join(entry.n_tokens, ", "));
+  if (const auto names = experts_never_hit(matrix); !names.empty())
+    fmt::print(stderr, "never hit, to be rounded without weights: {}\n", fmt::join(names, ", "));
+}
+
 void report(const Invocation& invocation, const Request& request, const ImportanceMatrix& matrix) {
+  print_experts(matrix);
   if (invocation.common().json) {
     print_json({{"model", request.model},
                 {"output", request.output},
@@ -128,6 +146,8 @@ void report(const Invocation& invocation, const Request& request, const Importan
                 {"ctx", matrix.chunk_size},
                 {"windows", matrix.n_chunks},
                 {"weights", matrix.weights.size()},
+                {"tokens_per_expert", tokens_per_expert(matrix)},
+                {"experts_never_hit", experts_never_hit(matrix)},
                 {"peak_memory_bytes", peak_memory_bytes()}});
     return;
   }

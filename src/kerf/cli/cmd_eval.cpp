@@ -105,6 +105,8 @@ Result<void> evaluate_request(Invocation& invocation, Request& request) {
     KERF_TRY(base, load_model(request.base, pool));
   }
   KERF_TRY(const auto tokenizer, loaded.source->require_tokenizer());
+  if (engine != nullptr && loaded.model->config().n_experts > 0)
+    return fail(ErrorKind::unsupported, request.model, "--activations does not reach into experts");
   loaded.model->set_engine(engine.get());
   const auto evaluated = evaluate(*loaded.model, base.model.get(), *tokenizer, text, request.options, pool,
                                   invocation.progress());

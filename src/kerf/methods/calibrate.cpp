@@ -25,11 +25,13 @@ class ObserverTap final : public ActivationTap {
   void input(std::span<const Linear> layers, const float* x, std::size_t n_tokens) override {
     std::vector<Job> jobs;
     for (const Linear& layer : layers) {
+      const std::string site = layer.is_expert ? expert_site(layer.name, layer.matrix) : layer.name;
       const ActivationBatch batch{std::span(x, n_tokens * layer.n_cols()), layer.n_cols(),
-                                  first_token_ + seen_[layer.name]};
-      seen_[layer.name] += n_tokens;
+                                  first_token_ + seen_[site]};
+      seen_[site] += n_tokens;
+      // An expert without tokens has its observers all the same: that it was never hit is to be told.
       for (const ObserverKind* kind : kinds_)
-        jobs.push_back({&calibration_.at(layer.name, *kind), batch, &layer.name, {}});
+        jobs.push_back({&calibration_.at(site, *kind), batch, site, {}});
     }
     // An observer is one thread's at a time.
     pool_.parallel_for(jobs.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
@@ -37,7 +39,7 @@ class ObserverTap final : public ActivationTap {
     });
     for (const Job& job : jobs)
       if (!job.status && status_)
-        status_ = fail(job.status.error().kind, *job.weight, job.status.error().what);
+        status_ = fail(job.status.error().kind, job.weight, job.status.error().what);
   }
 
   /// The first error that an observer had.
@@ -47,7 +49,7 @@ class ObserverTap final : public ActivationTap {
   struct Job {
     Observer* observer;
     ActivationBatch batch;
-    const std::string* weight;
+    std::string weight;
     Result<void> status;
   };
 

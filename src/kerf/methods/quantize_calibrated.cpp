@@ -63,6 +63,11 @@ bool can_go_on(const Error& error) {
 Result<CalibratedPlan> plan_calibrated(const ModelSource& source, const CalibratedOptions& options,
                                        const ThreadPool& pool, QuantizePlan& plan) {
   KERF_TRY(ModelConfig config, config_from_metadata(source.metadata()));
+  if (config.has_experts())
+    return fail(ErrorKind::unsupported, source.path().string(),
+                fmt::format("--method {} on a mixture of experts; measure each expert's own inputs with kerf "
+                            "calibrate and give them to quantize as --imatrix",
+                            options.method->name));
   KERF_CHECK_OK(load_ends(source, config));
   if (options.ctx < 4 || options.ctx > config.context_length)
     return fail(ErrorKind::usage, "--calib-ctx",

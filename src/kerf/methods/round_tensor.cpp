@@ -247,6 +247,11 @@ Result<std::vector<std::unique_ptr<RowRounder>>> importance_rounders(const Sourc
         fmt::format("the importance matrix has {} columns for it instead of {}; it is of another model",
                     values.size(), n_columns));
   for (std::size_t m = 0; m < n_matrices; ++m) {
+    // An expert that no token reached: its columns count alike.
+    if (n_matrices > 1 && n_matrices == importance->n_matrices() && importance->n_tokens[m] == 0) {
+      rounders.push_back(std::make_unique<ColumnRounder>(std::vector<float>(), search));
+      continue;
+    }
     const auto begin = values.begin() + static_cast<std::ptrdiff_t>(m * n_columns);
     const auto end = begin + static_cast<std::ptrdiff_t>(n_columns);
     rounders.push_back(std::make_unique<ColumnRounder>(std::vector<float>(begin, end), search));

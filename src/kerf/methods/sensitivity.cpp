@@ -143,6 +143,7 @@ Result<Sensitivity> measure_sensitivity(const ModelSource& source, std::span<con
                                         Progress& progress) {
   KERF_CHECK(options.ctx > 0 && tokens.size() % options.ctx == 0);
   KERF_TRY(ModelConfig config, config_from_metadata(source.metadata()));
+  KERF_CHECK_OK(check_differentiable(config));
   KERF_TRY(const ModelWeights weights, load_weights(source, config));
   ModelGradient gradient(config, weights, pool);
   DrawnLabels labels(config.n_vocabulary, options.seed, pool);

@@ -4,6 +4,7 @@
 
 #include "kerf/io/gguf.h"
 #include "kerf/methods/learned_rounding.h"
+#include "kerf/model/block_gradient.h"
 
 namespace kerf {
 
@@ -42,6 +43,7 @@ void Student::own(Linear& layer) {
 Result<std::unique_ptr<Student>> Student::load(std::shared_ptr<const ModelSource> source) {
   std::unique_ptr<Student> student(new Student(std::move(source)));
   KERF_TRY(student->config_, config_from_metadata(student->source_->metadata()));
+  KERF_CHECK_OK(check_differentiable(student->config_));
   KERF_TRY(student->weights_, load_weights(*student->source_, student->config_));
   for_linears(student->weights_, [&](Linear& layer) { student->own(layer); });
   for_norms(student->weights_,

@@ -35,8 +35,14 @@ void BlockWalk::prepare(std::size_t n_tokens, std::size_t first_position, std::s
   grow(normed_, n_tokens * config_.width);
   grow(qkv_, n_tokens * (config_.q_width() + 2 * config_.kv_width()));
   grow(attended_, n_tokens * config_.q_width());
-  grow(mlp_input_, n_tokens * config_.ffn_width * (config_.mlp == MlpKind::plain ? 1 : 2));
-  grow(mlp_inner_, n_tokens * config_.ffn_width);
+  const std::size_t n_slots = config_.has_experts() ? n_tokens * config_.n_experts_used : n_tokens;
+  grow(mlp_input_, n_slots * config_.ffn_width * (config_.mlp == MlpKind::plain ? 1 : 2));
+  grow(mlp_inner_, n_slots * config_.ffn_width);
+  if (config_.has_experts()) {
+    grow(router_logits_, n_tokens * config_.n_experts);
+    grow(expert_rows_, n_slots * config_.width);
+    grow(expert_outputs_, n_slots * config_.width);
+  }
   grow(sum_, n_tokens * config_.width);
   if (config_.rope_pairs == RopePairs::none) return;
   const bool is_long = has_long_factors_ && capacity > config_.original_context;
@@ -98,7 +104,20 @@ const float* BlockWalk::mlp_input(const LayerWeights& layer, const float* residu
   return normed_.data();
 }
 
+const float* BlockWalk::expert_input(const LayerWeights& layer, const float* x) {
+  const std::size_t n_experts = config_.n_experts;
+  linear(layer.router, x, n_tokens_, router_logits_.data(), n_experts, pool_);
+  routing_ = route(std::span(router_logits_).first(n_tokens_ * n_experts), n_tokens_, config_.n_experts_used,
+                   config_.normalize_expert_weights);
+  gather_slots(routing_, x, config_.width, expert_rows_.data(), pool_);
+  return expert_rows_.data();
+}
+
 const float* BlockWalk::mlp_inner(const LayerWeights& layer, const float* x) {
+  if (!layer.experts.empty()) {
+    experts_inner(config_, layer, routing_, x, mlp_input_.data(), mlp_inner_.data(), pool_);
+    return mlp_inner_.data();
+  }
   const std::size_t width = config_.ffn_width;
   const bool gated = config_.mlp != MlpKind::plain;
   multiply(layer.mlp_input, x, mlp_input_.data(), gated ? 2 * width : width);
@@ -110,7 +129,9 @@ const float* BlockWalk::mlp_inner(const LayerWeights& layer, const float* x) {
 }
 
 void BlockWalk::add_mlp(const LayerWeights& layer, const float* x, float* residual) {
-  add(layer.mlp_output, layer.mlp_post_norm, x, residual);
+  if (layer.experts.empty()) return add(layer.mlp_output, layer.mlp_post_norm, x, residual);
+  experts_output(config_, layer, routing_, x, n_tokens_, expert_outputs_.data(), sum_.data(), pool_);
+  add_sum(layer.mlp_post_norm, residual);
 }
 
 void BlockWalk::multiply(std::span<const Linear> layers, const float* x, float* y, std::size_t y_stride) {
@@ -122,8 +143,12 @@ void BlockWalk::multiply(std::span<const Linear> layers, const float* x, float* 
 
 void BlockWalk::add(const Linear& layer, const std::optional<Norm>& post_norm, const float* x,
                     float* residual) {
+  multiply({&layer, 1}, x, sum_.data(), config_.width);
+  add_sum(post_norm, residual);
+}
+
+void BlockWalk::add_sum(const std::optional<Norm>& post_norm, float* residual) {
   const std::size_t width = config_.width;
-  multiply({&layer, 1}, x, sum_.data(), width);
   const float* sum = sum_.data();
   if (post_norm) {
     grow(post_normed_, n_tokens_ * width);

@@ -9,6 +9,7 @@
 #include "kerf/kv/kv_cache.h"
 #include "kerf/model/attention.h"
 #include "kerf/model/config.h"
+#include "kerf/model/experts.h"
 #include "kerf/model/linear_engine.h"
 #include "kerf/model/rope.h"
 #include "kerf/model/weights.h"
@@ -42,9 +43,14 @@ class BlockWalk {
                       float* log_sums = nullptr);
   /// residual += attention_output(x), x being attended()'s result.
   void add_attention(const LayerWeights& layer, const float* x, float* residual);
-  /// What flows into gate and up: the normed residual, [T, C].
+  /// What flows into gate and up, and into the router of a mixture of experts: the normed residual, [T, C].
   const float* mlp_input(const LayerWeights& layer, const float* residual);
-  /// What flows into the MLP's output: [T, F]. `x` is mlp_input()'s result.
+  /// Mixture of experts, between mlp_input() and mlp_inner(): each token's choice, and mlp_input()'s result x
+  /// gathered for the experts, [T·k, C], to be found under routing().
+  const float* expert_input(const LayerWeights& layer, const float* x);
+  [[nodiscard]] const Routing& routing() const noexcept { return routing_; }
+  /// What flows into the MLP's output: [T, F], of experts [T·k, F]. `x` is mlp_input()'s result, or
+  /// expert_input()'s.
   const float* mlp_inner(const LayerWeights& layer, const float* x);
   /// residual += mlp_output(x), x being mlp_inner()'s result.
   void add_mlp(const LayerWeights& layer, const float* x, float* residual);
@@ -62,6 +68,7 @@ class BlockWalk {
  private:
   void multiply(std::span<const Linear> layers, const float* x, float* y, std::size_t y_stride);
   void add(const Linear& linear, const std::optional<Norm>& post_norm, const float* x, float* residual);
+  void add_sum(const std::optional<Norm>& post_norm, float* residual);
 
   const ModelConfig& config_;
   ThreadPool& pool_;
@@ -75,8 +82,12 @@ class BlockWalk {
   std::vector<float> qkv_;        // [T, (H + 2·H_kv)·D]
   std::vector<float> attended_;   // [T, H·D]
   std::vector<float> mlp_input_;  // [T, 2F] or [T, F]
-  std::vector<float> mlp_inner_;  // [T, F]
-  std::vector<float> sum_;        // [T, C]: what a block adds to the residual
+  std::vector<float> mlp_inner_;  // [T, F]; here and above, experts have T·k instead of T
+  Routing routing_;
+  std::vector<float> router_logits_;   // [T, E]
+  std::vector<float> expert_rows_;     // [T·k, C]: inputs
+  std::vector<float> expert_outputs_;  // [T·k, C]
+  std::vector<float> sum_;             // [T, C]: what a block adds to the residual
   std::vector<float> post_normed_;
   RopeTable rope_;
   RopeTable local_rope_;

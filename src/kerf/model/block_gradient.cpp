@@ -1,5 +1,7 @@
 #include "kerf/model/block_gradient.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "kerf/kernels/kernel.h"
@@ -18,7 +20,16 @@ void keep(const float* x, std::size_t n, std::vector<float>& copy) {
 BlockGradient::BlockGradient(const ModelConfig& config, const ModelEnds& ends, ThreadPool& pool)
     : config_(config), pool_(pool), walk_(config, ends, pool) {}
 
+Result<void> check_differentiable(const ModelConfig& config) {
+  if (!config.has_experts()) return {};
+  return fail(ErrorKind::unsupported, "",
+              fmt::format("gradients of a {} model with {} experts: guided methods, tuning and distillation "
+                          "need a dense one; kerf calibrate and quantize --imatrix serve experts",
+                          config.architecture, config.n_experts));
+}
+
 Result<void> BlockGradient::prepare(std::size_t n_tokens) {
+  KERF_CHECK_OK(check_differentiable(config_));
   walk_.prepare(n_tokens, 0, n_tokens);
   if (config_.rope_pairs != RopePairs::none) {
     rope_back_ = turned_back(walk_.rope_table(false));

@@ -14,6 +14,9 @@
 
 namespace kerf {
 
+/// Errors: unsupported (a mixture of experts, through which there is no way back yet).
+Result<void> check_differentiable(const ModelConfig& config);
+
 class BlockGradient {
  public:
   /// `config` and `pool` must outlive it; of the ends only the RoPE factors are read.

@@ -14,6 +14,7 @@ namespace {
 // No model comes near these; a file that does is corrupt. They keep products of sizes far from overflow.
 constexpr std::uint64_t kMaxLayers = 1U << 14;
 constexpr std::uint64_t kMaxWidth = 1U << 24;
+constexpr std::uint64_t kMaxExperts = 1U << 14;
 constexpr std::uint64_t kMaxHeads = 1U << 14;
 constexpr std::uint64_t kMaxHeadWidth = 1U << 14;
 constexpr std::uint64_t kMaxContext = 1U << 30;
@@ -53,6 +54,9 @@ class Keys {
   [[nodiscard]] Result<float> positive(std::string_view key) const {
     KERF_TRY(const double value, metadata_.f64(full(key)));
     return positive_or(key, value);
+  }
+  [[nodiscard]] Result<bool> boolean_or(std::string_view key, bool missing) const {
+    return metadata_.boolean_or(full(key), missing);
   }
   [[nodiscard]] Result<std::string> string_or(std::string_view key, std::string missing) const {
     return metadata_.string_or(full(key), std::move(missing));
@@ -107,10 +111,28 @@ Result<void> read_sizes(const Keys& keys, ModelConfig& config) {
   if (config.head_width == 0)
     return keys.error(ErrorKind::input,
                       fmt::format("{} heads do not fit a width of {}", config.n_heads, config.width));
-  KERF_TRY(const std::size_t n_experts, keys.count_or_zero("expert_count", kMaxLayers));
-  if (n_experts > 0)
-    return keys.error(ErrorKind::unsupported,
-                      fmt::format("a mixture of {} experts; kerf runs dense models", n_experts));
+  return {};
+}
+
+/// Experts that take the place of gate, up and down in every layer.
+Result<void> read_experts(const Keys& keys, const Family& family, ModelConfig& config) {
+  KERF_TRY(config.n_experts, keys.count_or_zero("expert_count", kMaxExperts));
+  if (config.n_experts == 0) {
+    if (family.has_experts) return keys.count("expert_count", kMaxExperts).map([](std::size_t) {});
+    return {};
+  }
+  if (!family.may_have_experts && !family.has_experts)
+    return keys.error(
+        ErrorKind::unsupported,
+        fmt::format("a mixture of {} experts in a {} model; kerf knows those of llama (mixtral) "
+                    "and qwen3moe",
+                    config.n_experts, config.architecture));
+  KERF_TRY(config.n_experts_used, keys.count("expert_used_count", config.n_experts));
+  KERF_TRY(config.ffn_width, keys.count_or("expert_feed_forward_length", kMaxWidth, config.ffn_width));
+  KERF_TRY(const std::size_t n_shared, keys.count_or_zero("expert_shared_count", kMaxExperts));
+  if (n_shared > 0)
+    return keys.error(ErrorKind::unsupported, fmt::format("{} experts that all tokens share", n_shared));
+  KERF_TRY(config.normalize_expert_weights, keys.boolean_or("expert_weights_norm", true));
   return {};
 }
 
@@ -226,6 +248,7 @@ Result<ModelConfig> config_from_metadata(const Metadata& metadata) {
   const Keys keys(metadata, config.architecture + ".");
   apply_family(family, config);
   KERF_CHECK_OK(read_sizes(keys, config));
+  KERF_CHECK_OK(read_experts(keys, family, config));
   KERF_CHECK_OK(read_norm(keys, config));
   KERF_CHECK_OK(read_rope(keys, family, config));
   KERF_CHECK_OK(read_attention(keys, family, config));

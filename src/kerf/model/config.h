@@ -42,7 +42,7 @@ struct ModelConfig {
   std::size_t n_layers = 0;
   std::size_t n_vocabulary = 0;  // V, rows of the embedding
   std::size_t width = 0;         // C
-  std::size_t ffn_width = 0;     // F
+  std::size_t ffn_width = 0;     // F, of each expert where there are any
   std::size_t n_heads = 0;       // H
   std::size_t n_kv_heads = 0;    // a divisor of H
   std::size_t head_width = 0;    // D
@@ -68,22 +68,27 @@ struct ModelConfig {
   float final_softcap = 0;           ///< logits become cap·tanh(logits/cap); 0: they stay
 
   MlpKind mlp = MlpKind::gated;
+  std::size_t n_experts = 0;             ///< E; 0: a dense model
+  std::size_t n_experts_used = 0;        ///< by each token
+  bool normalize_expert_weights = true;  ///< those of a token's experts add up to one
   Activation activation = Activation::silu;
   bool needs_qkv_bias = false;     ///< q, k, v must have biases (elsewhere they may)
   bool needs_linear_bias = false;  ///< so must all other linear layers except the output head
 
+  [[nodiscard]] bool has_experts() const noexcept { return n_experts > 0; }
   [[nodiscard]] std::size_t q_width() const noexcept { return n_heads * head_width; }
   [[nodiscard]] std::size_t kv_width() const noexcept { return n_kv_heads * head_width; }
 };
 
 /// Reads the keys that GGUF files carry («<arch>.block_count» …, as llama.cpp's converter writes them) and
-/// checks that they fit together. Three keys that only some files have:
+/// checks that they fit together. Four keys that only some files have:
 ///   <arch>.attention.scale                    scale of q·k; otherwise 1/√D
 ///   <arch>.attention.sliding_window_pattern   n: each n-th layer sees everything (0: none does, 1: all do),
 ///                                             or an array with one bool per layer, true for local
-///   <arch>.rope.freq_base_swa                 RoPE base of local layers
+///   <arch>.expert_weights_norm                false: a token's experts keep their shares of the softmax over
+///   all <arch>.rope.freq_base_swa                 RoPE base of local layers
 /// n_vocabulary is 0 if the metadata do not tell; Model::load() takes it from the embedding.
-/// Errors: unsupported (architecture, experts, RoPE scaling), not_found and input (keys).
+/// Errors: unsupported (architecture, kind of experts, RoPE scaling), not_found and input (keys).
 Result<ModelConfig> config_from_metadata(const Metadata& metadata);
 
 }  // namespace kerf

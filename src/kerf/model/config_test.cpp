@@ -87,7 +87,16 @@ TEST(ModelConfig, RefusesWhatItCannotRun) {
   expect_error(minimal("mamba"), ErrorKind::unsupported, "gemma3, gpt2, llama, phi3, qwen2, qwen3");
   Metadata metadata = minimal("llama");
   metadata.set("llama.expert_count", MetaValue::of_u32(8));
-  expect_error(metadata, ErrorKind::unsupported, "8 experts");
+  expect_error(metadata, ErrorKind::not_found, "llama.expert_used_count");
+  metadata.set("llama.expert_used_count", MetaValue::of_u32(9));
+  expect_error(metadata, ErrorKind::input, "«llama.expert_used_count» is 9, outside of 1 … 8");
+  metadata.set("llama.expert_used_count", MetaValue::of_u32(2));
+  metadata.set("llama.expert_shared_count", MetaValue::of_u32(1));
+  expect_error(metadata, ErrorKind::unsupported, "1 experts that all tokens share");
+  Metadata dense = minimal("qwen2");
+  dense.set("qwen2.expert_count", MetaValue::of_u32(4));
+  expect_error(dense, ErrorKind::unsupported, "4 experts in a qwen2 model");
+  expect_error(minimal("qwen3moe"), ErrorKind::not_found, "qwen3moe.expert_count");
   metadata = minimal("llama");
   metadata.set("llama.rope.scaling.type", MetaValue::of_string("spiral"));
   expect_error(metadata, ErrorKind::unsupported, "spiral");

@@ -13,9 +13,9 @@
 
 namespace kerf::golden {
 
-inline constexpr std::string_view kModels[] = {"llama", "llama3",        "llama-linear", "mistral",
-                                               "qwen2", "qwen2-yarn",    "qwen3",        "gemma3",
-                                               "phi3",  "phi3-longrope", "gpt2"};
+inline constexpr std::string_view kModels[] = {
+    "llama",  "llama3",  "llama-linear", "mistral",         "qwen2", "qwen2-yarn",    "qwen3",
+    "gemma3", "mixtral", "qwen3moe",     "qwen3moe-shares", "phi3",  "phi3-longrope", "gpt2"};
 
 inline std::filesystem::path folder(std::string_view model) {
   return std::filesystem::path(KERF_SOURCE_DIR) / "tests/golden/models" / model;

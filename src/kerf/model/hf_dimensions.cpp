@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "kerf/base/check.h"
@@ -14,6 +15,7 @@ constexpr std::uint64_t kMaxLayers = 1U << 14;
 constexpr std::uint64_t kMaxWidth = 1U << 24;
 constexpr std::uint64_t kMaxHeads = 1U << 14;
 constexpr std::uint64_t kMaxHeadWidth = 1U << 14;
+constexpr std::uint64_t kMaxExperts = 1U << 14;
 
 Result<void> check_limits(const HfConfig& config, const HfDimensions& sizes) {
   const std::tuple<const char*, std::uint64_t, std::uint64_t> limits[] = {
@@ -45,6 +47,24 @@ Result<std::uint64_t> read_head_width(const HfConfig& config, const HfLayout& la
   return sizes.width / sizes.heads;
 }
 
+bool stacks_experts(const HfLayout& layout) {
+  return std::any_of(layout.tensors.begin(), layout.tensors.end(),
+                     [](const TensorRule& rule) { return rule.rows == Extent::experts; });
+}
+
+Result<void> read_experts(const HfConfig& config, HfDimensions& sizes) {
+  // transformers called it num_experts in some families before its version 5.
+  KERF_TRY(sizes.experts,
+           config.count(config.has("num_local_experts") ? "num_local_experts" : "num_experts"));
+  KERF_TRY(sizes.experts_used, config.count("num_experts_per_tok"));
+  if (sizes.experts > kMaxExperts || sizes.experts == 0 || sizes.experts_used == 0 ||
+      sizes.experts_used > sizes.experts)
+    return fail(ErrorKind::input, config.where(),
+                fmt::format("{} of {} experts for each token; between 1 and all of at most {} can be",
+                            sizes.experts_used, sizes.experts, kMaxExperts));
+  return {};
+}
+
 }  // namespace
 
 std::uint64_t HfDimensions::of(Extent extent) const noexcept {
@@ -69,6 +89,12 @@ std::uint64_t HfDimensions::of(Extent extent) const noexcept {
       return head;
     case Extent::positions:
       return positions;
+    case Extent::experts:
+      return experts;
+    case Extent::ffn_of_experts:
+      return experts * ffn;
+    case Extent::width_of_experts:
+      return experts * width;
   }
   KERF_CHECK(false);
   return 0;
@@ -90,6 +116,7 @@ Result<HfDimensions> read_dimensions(const HfConfig& config, const HfLayout& lay
     return fail(ErrorKind::input, config.where(),
                 fmt::format("{} heads cannot share {} key-value heads evenly", sizes.heads, sizes.kv_heads));
   KERF_TRY(sizes.head, read_head_width(config, layout, sizes));
+  if (stacks_experts(layout)) KERF_CHECK_OK(read_experts(config, sizes));
   KERF_CHECK_OK(check_limits(config, sizes));
   if (!layout.rope_types.empty() && sizes.head % 2 != 0)
     return fail(ErrorKind::input, config.where(),

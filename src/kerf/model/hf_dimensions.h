@@ -18,6 +18,8 @@ struct HfDimensions {
   std::uint64_t kv_heads = 0;  // Hkv, a divisor of H
   std::uint64_t head = 0;      // D
   std::uint64_t positions = 0;
+  std::uint64_t experts = 0;       // E; 0: a dense model
+  std::uint64_t experts_used = 0;  // by a token
 
   [[nodiscard]] std::uint64_t of(Extent extent) const noexcept;
 };

@@ -110,9 +110,44 @@ Result<void> describe_norm(const HfConfig& config, const Architecture& architect
   return {};
 }
 
+/// Layers that are dense among others with experts (mlp_only_layers, decoder_sparse_step of Qwen).
+Result<void> check_sparse_layers(const HfConfig& config) {
+  KERF_TRY(const std::uint64_t step, config.count_or("decoder_sparse_step", 1));
+  std::vector<double> dense;
+  if (config.has("mlp_only_layers")) {
+    KERF_TRY(dense, config.numbers("mlp_only_layers"));
+  }
+  if (step == 1 && dense.empty()) return {};
+  return fail(ErrorKind::unsupported, config.where(),
+              "some layers have experts and others do not (decoder_sparse_step, mlp_only_layers)");
+}
+
+Result<void> describe_ffn(const HfConfig& config, const Architecture& architecture, const HfDimensions& sizes,
+                          Metadata& metadata) {
+  const HfLayout& layout = architecture.hf;
+  const auto set = [&](std::string_view key, MetaValue value) {
+    metadata.set(fmt::format("{}.{}", architecture.name, key), std::move(value));
+  };
+  std::uint64_t ffn = sizes.ffn;
+  if (!layout.keys.dense_ffn.empty()) {
+    KERF_TRY(ffn, config.count_or(layout.keys.dense_ffn, sizes.ffn));
+    set("expert_feed_forward_length", u32(sizes.ffn));
+  }
+  set("feed_forward_length", u32(ffn));
+  if (sizes.experts == 0) return {};
+  set("expert_count", u32(sizes.experts));
+  set("expert_used_count", u32(sizes.experts_used));
+  KERF_CHECK_OK(check_sparse_layers(config));
+  if (layout.normalize_experts.empty()) return {};
+  KERF_TRY(const bool normalize, config.boolean_or(layout.normalize_experts, false));
+  if (!normalize) set("expert_weights_norm", MetaValue::of_bool(false));
+  return {};
+}
+
 }  // namespace
 
-std::string size_label(std::uint64_t n_parameters) {
+std::string size_label(std::uint64_t n_parameters, std::uint64_t n_experts) {
+  if (n_experts > 0) return fmt::format("{}x{}", n_experts, size_label(n_parameters));
   constexpr std::pair<double, char> kUnits[] = {{1e12, 'T'}, {1e9, 'B'}, {1e6, 'M'}, {1e3, 'K'}};
   const auto n = static_cast<double>(n_parameters);
   const auto* unit = std::find_if(std::begin(kUnits), std::prev(std::end(kUnits)),
@@ -148,7 +183,7 @@ Result<void> describe_model(const HfConfig& config, const Architecture& architec
   set("block_count", u32(sizes.layers));
   set("context_length", u32(sizes.positions));
   set("embedding_length", u32(sizes.width));
-  set("feed_forward_length", u32(sizes.ffn));
+  KERF_CHECK_OK(describe_ffn(config, architecture, sizes, metadata));
   set("attention.head_count", u32(sizes.heads));
   set("attention.head_count_kv", u32(sizes.kv_heads));
   set("attention.key_length", u32(sizes.head));

@@ -22,7 +22,8 @@ Result<void> check_supported(const HfConfig& config, const Architecture& archite
 Result<void> describe_model(const HfConfig& config, const Architecture& architecture,
                             const HfDimensions& sizes, Metadata& metadata);
 
-/// How large models are called: «135M», «8.0B»; two digits at least.
-[[nodiscard]] std::string size_label(std::uint64_t n_parameters);
+/// How large models are called: «135M», «8.0B»; two digits at least. Mixtures of experts: «8x7.0B», the
+/// number of experts and the parameters of a model that had one of them.
+[[nodiscard]] std::string size_label(std::uint64_t n_parameters, std::uint64_t n_experts = 0);
 
 }  // namespace kerf

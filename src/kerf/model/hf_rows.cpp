@@ -44,11 +44,23 @@ void read_transposed(const HfTensor& tensor, std::uint64_t first, std::uint64_t 
   }
 }
 
+/// Rows may reach from one expert into the next.
+void read_experts(const HfTensor& tensor, std::uint64_t first, std::uint64_t n, float* dst) {
+  const std::uint64_t length = tensor.view.row_length(), n_rows = tensor.view.shape[1];
+  for (const std::uint64_t end = first + n; first < end;) {
+    const std::uint64_t part = std::min(n_rows - first % n_rows, end - first);
+    decode(*tensor.experts[first / n_rows], first % n_rows * length, part * length, dst);
+    first += part;
+    dst += part * length;
+  }
+}
+
 }  // namespace
 
 void read_rows(const HfTensor& tensor, std::uint64_t first, std::uint64_t n, float* dst) {
   KERF_CHECK(first <= tensor.view.n_rows() && n <= tensor.view.n_rows() - first);
   const std::uint64_t length = tensor.view.row_length();
+  if (!tensor.experts.empty()) return read_experts(tensor, first, n, dst);
   switch (tensor.transform) {
     case Transform::as_is:
       return decode(*tensor.stored, first * length, n * length, dst);

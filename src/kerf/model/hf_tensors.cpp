@@ -42,6 +42,7 @@ class Planner {
   Result<void> index_names();
   Result<void> plan_layers();
   Result<void> plan_layer(const TensorRule& rule, std::uint64_t block);
+  Result<void> plan_experts(const TensorRule& rule, std::uint64_t block);
   Result<void> plan_bias(const TensorRule& rule, std::uint64_t block);
   Result<void> plan_tensor(const std::string& gguf, const std::string& hf, std::vector<std::uint64_t> shape,
                            Transform transform);
@@ -90,6 +91,7 @@ Result<void> Planner::plan_layers() {
 }
 
 Result<void> Planner::plan_layer(const TensorRule& rule, std::uint64_t block) {
+  if (rule.hf.find("[]") != std::string_view::npos) return plan_experts(rule, block);
   const std::string hf = numbered(rule.hf, block, ".weight");
   if (rule.unless_tied && tied_) {
     used_.insert(find(hf));
@@ -99,6 +101,31 @@ Result<void> Planner::plan_layer(const TensorRule& rule, std::uint64_t block) {
   if (rule.columns != Extent::one) shape.push_back(sizes_.of(rule.columns));
   KERF_CHECK_OK(plan_tensor(numbered(rule.gguf, block, ".weight"), hf, std::move(shape), rule.transform));
   return plan_bias(rule, block);
+}
+
+/// [R, K] for each expert becomes [E, R, K].
+Result<void> Planner::plan_experts(const TensorRule& rule, std::uint64_t block) {
+  const std::string gguf = numbered(rule.gguf, block, ".weight");
+  const std::string pattern = numbered(rule.hf, block, ".weight");
+  const std::size_t place = pattern.find("[]");
+  const std::vector<std::uint64_t> shape{sizes_.of(rule.rows) / sizes_.experts, sizes_.of(rule.columns)};
+  HfTensor stack{};
+  for (std::uint64_t expert = 0; expert < sizes_.experts; ++expert) {
+    std::string hf = pattern;
+    hf.replace(place, 2, std::to_string(expert));
+    KERF_CHECK_OK(plan_tensor(gguf, hf, shape, rule.transform));
+    HfTensor part = std::move(planned_.back());
+    planned_.pop_back();
+    if (expert == 0) stack = part;
+    if (part.stored->format != stack.stored->format)
+      return error(ErrorKind::unsupported,
+                   fmt::format("tensor «{}» is {}, that of the first expert {}; GGUF has them in one tensor",
+                               hf, part.stored->format->name, stack.stored->format->name));
+    stack.experts.push_back(part.stored);
+  }
+  stack.view.shape.insert(stack.view.shape.begin(), sizes_.experts);
+  planned_.push_back(std::move(stack));
+  return {};
 }
 
 Result<void> Planner::plan_bias(const TensorRule& rule, std::uint64_t block) {

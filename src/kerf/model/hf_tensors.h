@@ -14,9 +14,10 @@ namespace kerf {
 
 struct HfTensor {
   SourceTensor view;           ///< as GGUF has it
-  const StoredTensor* stored;  ///< into the container
+  const StoredTensor* stored;  ///< into the container; the first expert's, if there are any
   Transform transform;
-  std::uint64_t head;  ///< D, for Transform::interleave_heads
+  std::uint64_t head;                             ///< D, for Transform::interleave_heads
+  std::vector<const StoredTensor*> experts = {};  ///< [E], all of one format, where GGUF stacks them
 };
 
 /// One entry per tensor of the GGUF file, in a fixed order: embeddings, blocks by number, output. The result

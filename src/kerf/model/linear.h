@@ -13,6 +13,8 @@ namespace kerf {
 
 struct Linear {
   std::string name;            ///< of the weight's tensor
+  bool is_expert = false;      ///< one of the matrices of a tensor [E, R, K] …
+  std::size_t matrix = 0;      ///< … and which
   WeightView weight;           ///< [R, K], into the source's mapping or `storage`
   std::vector<float> bias;     ///< [R], or empty
   std::vector<float> storage;  ///< the weight, where the file has its rows in another order

@@ -30,13 +30,15 @@ class Loader {
   Result<std::vector<float>> vector_if_any(const std::string& name, std::size_t n);
   /// «<name>.weight» [R, K] and «<name>.bias» [R].
   Result<Linear> linear(const std::string& name, std::size_t n_rows, std::size_t n_cols, bool needs_bias);
+  /// The E matrices [R, K] of «<name>.weight» [E, R, K].
+  Result<std::vector<Linear>> stack(const std::string& name, std::size_t n_rows, std::size_t n_cols);
   /// «<name>.weight» and, for LayerNorm, «<name>.bias».
   Result<Norm> norm(const std::string& name, std::size_t n, NormKind kind);
   /// Names that nobody asked for.
   [[nodiscard]] std::vector<std::string> unused() const;
 
  private:
-  Result<void> place(const SourceTensor& tensor, Linear& layer) const;
+  Result<void> place(const SourceTensor& tensor, std::optional<Bytes> bytes, Linear& layer) const;
 
   const ModelSource& source_;
   const ModelConfig& config_;
@@ -72,9 +74,10 @@ Result<std::vector<float>> Loader::vector_if_any(const std::string& name, std::s
   return vector(name, n);
 }
 
-Result<void> Loader::place(const SourceTensor& tensor, Linear& layer) const {
+/// `bytes` are those of layer.matrix in GGUF's order, if the source has them so.
+Result<void> Loader::place(const SourceTensor& tensor, std::optional<Bytes> bytes, Linear& layer) const {
   const std::size_t n_rows = layer.weight.n_rows, n_cols = layer.weight.n_cols;
-  if (const std::optional<Bytes> bytes = source_.raw(tensor)) {
+  if (bytes) {
     if (!tensor.format->fits(n_cols) || bytes->size() != tensor.format->row_bytes(n_cols) * n_rows)
       return error(ErrorKind::input, tensor.name,
                    fmt::format("{} bytes are not {} rows of {} in {}", bytes->size(), n_rows, n_cols,
@@ -84,7 +87,7 @@ Result<void> Loader::place(const SourceTensor& tensor, Linear& layer) const {
     return {};
   }
   layer.storage.resize(n_rows * n_cols);
-  KERF_CHECK_OK(source_.read_rows(tensor, 0, n_rows, layer.storage.data()));
+  KERF_CHECK_OK(source_.read_rows(tensor, layer.matrix * n_rows, n_rows, layer.storage.data()));
   source_.release(tensor);
   layer.weight.format = &formats::f32;
   layer.weight.bytes = reinterpret_cast<const std::uint8_t*>(layer.storage.data());
@@ -98,10 +101,24 @@ Result<Linear> Loader::linear(const std::string& name, std::size_t n_rows, std::
   KERF_TRY(const SourceTensor* weight, tensor(layer.name, {n_rows, n_cols}));
   layer.weight.n_rows = n_rows;
   layer.weight.n_cols = n_cols;
-  KERF_CHECK_OK(place(*weight, layer));
+  KERF_CHECK_OK(place(*weight, source_.raw(*weight), layer));
   const std::string bias = name + ".bias";
   KERF_TRY(layer.bias, needs_bias ? vector(bias, n_rows) : vector_if_any(bias, n_rows));
   return layer;
+}
+
+Result<std::vector<Linear>> Loader::stack(const std::string& name, std::size_t n_rows, std::size_t n_cols) {
+  KERF_TRY(const SourceTensor* weight, tensor(name + ".weight", {config_.n_experts, n_rows, n_cols}));
+  std::vector<Linear> layers(config_.n_experts);
+  for (std::size_t e = 0; e < layers.size(); ++e) {
+    layers[e].name = weight->name;
+    layers[e].is_expert = true;
+    layers[e].matrix = e;
+    layers[e].weight.n_rows = n_rows;
+    layers[e].weight.n_cols = n_cols;
+    KERF_CHECK_OK(place(*weight, source_.raw_matrix(*weight, e), layers[e]));
+  }
+  return layers;
 }
 
 Result<Norm> Loader::norm(const std::string& name, std::size_t n, NormKind kind) {
@@ -159,13 +176,30 @@ Result<void> load_mlp(Loader& loader, const ModelConfig& config, const std::stri
   return {};
 }
 
+Result<void> load_experts(Loader& loader, const ModelConfig& config, const std::string& prefix,
+                          LayerWeights& layer) {
+  const std::size_t width = config.width, ffn = config.ffn_width;
+  KERF_TRY(layer.router, loader.linear(prefix + "ffn_gate_inp", config.n_experts, width, false));
+  KERF_TRY(std::vector<Linear> gates, loader.stack(prefix + "ffn_gate_exps", ffn, width));
+  KERF_TRY(std::vector<Linear> ups, loader.stack(prefix + "ffn_up_exps", ffn, width));
+  KERF_TRY(std::vector<Linear> downs, loader.stack(prefix + "ffn_down_exps", width, ffn));
+  layer.experts.resize(config.n_experts);
+  for (std::size_t e = 0; e < config.n_experts; ++e) {
+    layer.experts[e].mlp_input.push_back(std::move(gates[e]));
+    layer.experts[e].mlp_input.push_back(std::move(ups[e]));
+    layer.experts[e].mlp_output = std::move(downs[e]);
+  }
+  return {};
+}
+
 Result<LayerWeights> one_layer(Loader& loader, const ModelConfig& config, std::size_t index) {
   LayerWeights layer;
   const std::string prefix = fmt::format("blk.{}.", index);
   KERF_TRY(layer.attention_norm, loader.norm(prefix + "attn_norm", config.width, config.norm));
   KERF_CHECK_OK(load_attention(loader, config, prefix, layer));
   KERF_TRY(layer.mlp_norm, loader.norm(prefix + "ffn_norm", config.width, config.norm));
-  KERF_CHECK_OK(load_mlp(loader, config, prefix, layer));
+  KERF_CHECK_OK(config.has_experts() ? load_experts(loader, config, prefix, layer)
+                                     : load_mlp(loader, config, prefix, layer));
   if (config.post_norms) {
     KERF_TRY(layer.attention_post_norm,
              loader.norm(prefix + "post_attention_norm", config.width, config.norm));

@@ -40,6 +40,7 @@ class Transformer final : public Model {
                                            std::size_t n_logits) const;
   void prepare(std::size_t n_tokens, const KvCache& cache);
   void run_layer(std::size_t index, std::size_t n_tokens, KvCache& cache);
+  void run_experts(const LayerWeights& layer, const float* x, std::size_t n_tokens);
   void show(std::span<const Linear> layers, const float* x, std::size_t n_tokens) const;
   void head(std::size_t first_token, std::size_t n_tokens, float* logits);
 
@@ -93,9 +94,26 @@ void Transformer::run_layer(std::size_t index, std::size_t n_tokens, KvCache& ca
   show({&layer.attention_output, 1}, x, n_tokens);
   walk_.add_attention(layer, x, residual_.data());
   x = walk_.mlp_input(layer, residual_.data());
+  if (!layer.experts.empty()) return run_experts(layer, x, n_tokens);
   show(layer.mlp_input, x, n_tokens);
   x = walk_.mlp_inner(layer, x);
   show({&layer.mlp_output, 1}, x, n_tokens);
+  walk_.add_mlp(layer, x, residual_.data());
+}
+
+/// The same second half of a layer for a mixture of experts; each is shown its own tokens.
+void Transformer::run_experts(const LayerWeights& layer, const float* x, std::size_t n_tokens) {
+  show({&layer.router, 1}, x, n_tokens);
+  x = walk_.expert_input(layer, x);
+  const Routing& routing = walk_.routing();
+  const auto show_each = [&](std::size_t width, const auto& linears_of) {
+    for (std::size_t e = 0; e < layer.experts.size(); ++e)
+      show(linears_of(layer.experts[e]), x + routing.first_slot[e] * width, routing.n_tokens(e));
+  };
+  using Linears = std::span<const Linear>;
+  show_each(config_.width, [](const ExpertWeights& expert) { return Linears(expert.mlp_input); });
+  x = walk_.mlp_inner(layer, x);
+  show_each(config_.ffn_width, [](const ExpertWeights& expert) { return Linears(&expert.mlp_output, 1); });
   walk_.add_mlp(layer, x, residual_.data());
 }
 

@@ -23,6 +23,8 @@ class ActivationTap {
  public:
   virtual ~ActivationTap() = default;
   /// Before the weights of layers that read the same input are multiplied with x [n_tokens, K].
+  /// Experts come one by one with the tokens that the router sends them, none at times; the layers of one
+  /// share their names with those of the others, Linear::matrix is the expert's number.
   virtual void input(std::span<const Linear> layers, const float* x, std::size_t n_tokens) = 0;
 };
 

@@ -236,7 +236,8 @@ class BrokenModel : public ::testing::Test {
 };
 
 TEST_F(BrokenModel, MissingTensorIsNamed) {
-  for (const std::string model : {"llama", "gemma3", "gpt2", "qwen2", "phi3-longrope"}) {
+  for (const std::string model :
+       {"llama", "gemma3", "gpt2", "qwen2", "phi3-longrope", "mixtral", "qwen3moe"}) {
     const auto whole = open(golden::folder(model));
     for (const SourceTensor& tensor : whole->tensors()) {
       // These two have a meaning when they are absent: tied embeddings, and RoPE as trained first.

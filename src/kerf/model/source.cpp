@@ -20,6 +20,13 @@ Result<std::shared_ptr<const ModelSource>> ModelSource::open(const std::filesyst
   return open_gguf_source(path);
 }
 
+std::optional<Bytes> ModelSource::raw_matrix(const SourceTensor& tensor, std::size_t matrix) const {
+  const std::optional<Bytes> all = raw(tensor);
+  if (!all) return std::nullopt;
+  const std::size_t n_bytes = all->size() / static_cast<std::size_t>(tensor.shape.front());
+  return all->subspan(matrix * n_bytes, n_bytes);
+}
+
 const SourceTensor* ModelSource::find(std::string_view name) const {
   const std::vector<SourceTensor>& all = tensors();
   const auto place = std::find_if(all.begin(), all.end(), [&](const auto& t) { return t.name == name; });

@@ -44,6 +44,8 @@ class ModelSource {
   /// The stored bytes of a tensor, if they are what a GGUF file would hold; nothing if GGUF wants them
   /// rearranged or changed, in which case read_rows() does it.
   [[nodiscard]] virtual std::optional<Bytes> raw(const SourceTensor& tensor) const = 0;
+  /// The same of one matrix of a tensor [n_matrices, R, K], which may have its bytes where the whole has not.
+  [[nodiscard]] virtual std::optional<Bytes> raw_matrix(const SourceTensor& tensor, std::size_t matrix) const;
   /// Rows [first, first + n) as binary32 into dst[n, row_length]. Safe to call from several threads.
   virtual Result<void> read_rows(const SourceTensor& tensor, std::uint64_t first, std::uint64_t n,
                                  float* dst) const = 0;

@@ -116,6 +116,7 @@ TEST_P(SourceGolden, AddsOnlyDocumentedKeys) {
                                     "attention.scale",
                                     "attention.sliding_window",
                                     "attention.sliding_window_pattern",
+                                    "expert_weights_norm",
                                     "rope.dimension_count"};
   for (const auto& [key, value] : source_->metadata().entries()) {
     if (expected_["keys"].contains(key) || key.starts_with("tokenizer.")) continue;

@@ -34,9 +34,10 @@ class HuggingFaceSource final : public ModelSource {
     std::uint64_t n_parameters = 0;
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       index_.emplace(tensors_[i].name, i);
-      n_parameters += tensors_[i].n_elements();
+      const bool of_experts = i < planned_.size() && !planned_[i].experts.empty();
+      n_parameters += tensors_[i].n_elements() / (of_experts ? sizes.experts : 1);
     }
-    metadata_.set("general.size_label", MetaValue::of_string(size_label(n_parameters)));
+    metadata_.set("general.size_label", MetaValue::of_string(size_label(n_parameters, sizes.experts)));
     return {};
   }
 
@@ -54,7 +55,14 @@ class HuggingFaceSource final : public ModelSource {
     if (const std::vector<float>* values = computed(i))
       return Bytes(reinterpret_cast<const std::uint8_t*>(values->data()), values->size() * sizeof(float));
     if (planned_[i].transform != Transform::as_is) return std::nullopt;
+    if (!planned_[i].experts.empty()) return std::nullopt;
     return planned_[i].stored->bytes;
+  }
+
+  std::optional<Bytes> raw_matrix(const SourceTensor& tensor, std::size_t matrix) const override {
+    const std::size_t i = index_of(tensor);
+    if (computed(i) != nullptr || planned_[i].experts.empty()) return ModelSource::raw_matrix(tensor, matrix);
+    return planned_[i].experts[matrix]->bytes;
   }
 
   Result<void> read_rows(const SourceTensor& tensor, std::uint64_t first, std::uint64_t n,
@@ -72,8 +80,9 @@ class HuggingFaceSource final : public ModelSource {
   void release(const SourceTensor& tensor) const noexcept override {
     const auto place = index_.find(tensor.name);
     if (place == index_.end() || computed(place->second) != nullptr) return;
-    const StoredTensor& stored = *planned_[place->second].stored;
-    stored.file->release(stored.bytes);
+    const HfTensor& planned = planned_[place->second];
+    if (planned.experts.empty()) planned.stored->file->release(planned.stored->bytes);
+    for (const StoredTensor* expert : planned.experts) expert->file->release(expert->bytes);
   }
 
  private:

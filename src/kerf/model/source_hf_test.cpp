@@ -199,6 +199,36 @@ TEST(HuggingFaceSource, NamesWhatIsMissing) {
   expect_error(checkpoint, ErrorKind::not_found, {"v_proj.bias", "attn_v.bias"});
 }
 
+TEST(HuggingFaceSource, RefusesMixturesThatCannotBe) {
+  const std::tuple<const char*, json, ErrorKind, const char*> cases[] = {
+      {"num_experts_per_tok", 7, ErrorKind::input, "7 of 6 experts"},
+      {"num_experts_per_tok", 0, ErrorKind::input, "num_experts_per_tok"},
+      {"num_experts_per_tok", nullptr, ErrorKind::not_found, "num_experts_per_tok"},
+      {"num_experts", nullptr, ErrorKind::not_found, "num_experts"},
+      {"num_experts", 7, ErrorKind::input, "mlp.gate.weight"},
+      {"num_experts", 2000000000, ErrorKind::input, "2000000000"},
+      {"moe_intermediate_size", 64, ErrorKind::input, "mlp.experts.0.gate_proj.weight"},
+      {"norm_topk_prob", 1, ErrorKind::input, "norm_topk_prob"},
+      {"mlp_only_layers", {0}, ErrorKind::unsupported, "mlp_only_layers"},
+      {"decoder_sparse_step", 2, ErrorKind::unsupported, "decoder_sparse_step"},
+  };
+  for (const auto& [key, value, kind, word] : cases) {
+    Checkpoint checkpoint("qwen3moe");
+    checkpoint.config[key] = value;
+    expect_error(checkpoint, kind, {word});
+  }
+  Checkpoint checkpoint("mixtral");
+  checkpoint.tensors.erase("model.layers.1.block_sparse_moe.experts.2.w2.weight");
+  expect_error(checkpoint, ErrorKind::not_found, {"experts.2.w2.weight", "blk.1.ffn_down_exps.weight"});
+  checkpoint = Checkpoint("mixtral");
+  checkpoint.add("model.layers.0.block_sparse_moe.experts.4.w1.weight", {32, 32});
+  expect_error(checkpoint, ErrorKind::unsupported, {"experts.4.w1.weight"});
+  checkpoint = Checkpoint("mixtral");
+  auto& odd = checkpoint.tensors.at("model.layers.0.block_sparse_moe.experts.3.w1.weight");
+  odd.dtype = "F16";
+  expect_error(checkpoint, ErrorKind::unsupported, {"experts.3.w1.weight", "F16", "BF16"});
+}
+
 TEST(HuggingFaceSource, RefusesOtherShapesAndTypes) {
   Checkpoint checkpoint("llama");
   checkpoint.add("model.norm.weight", {64, 1});

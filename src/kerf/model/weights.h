@@ -14,6 +14,11 @@
 
 namespace kerf {
 
+struct ExpertWeights {
+  std::vector<Linear> mlp_input;  // gate, up, each [F, C]
+  Linear mlp_output;              // [C, F]
+};
+
 struct LayerWeights {
   Norm attention_norm;         // [C]
   std::vector<Linear> qkv;     // together [(H + 2·H_kv)·D, C]: q, k, v, or one matrix of all three
@@ -22,9 +27,11 @@ struct LayerWeights {
   Linear attention_output;     // [C, H·D]
   std::optional<Norm> attention_post_norm;  // [C]
   Norm mlp_norm;                            // [C]
-  std::vector<Linear> mlp_input;      // together [2F, C]: gate, up, or both in one; [F, C] without a gate
-  Linear mlp_output;                  // [C, F]
-  std::optional<Norm> mlp_post_norm;  // [C]
+  std::vector<Linear> mlp_input;       // together [2F, C]: gate, up, or both in one; [F, C] without a gate
+  Linear mlp_output;                   // [C, F]
+  std::optional<Norm> mlp_post_norm;   // [C]
+  Linear router;                       // [E, C]; the experts instead of mlp_input and mlp_output
+  std::vector<ExpertWeights> experts;  // [E], or empty
 };
 
 /// What lies before the first layer and behind the last.

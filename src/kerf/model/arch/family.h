@@ -15,6 +15,8 @@ struct Family {
   MlpKind mlp = MlpKind::gated;
   bool qk_norm = false;
   bool post_norms = false;
+  bool has_experts = false;       ///< always
+  bool may_have_experts = false;  ///< if expert_count says so
   bool needs_qkv_bias = false;
   bool needs_linear_bias = false;
   bool scales_embedding = false;             ///< by √C

@@ -11,16 +11,19 @@ namespace kerf {
 
 /// An extent of a tensor, as a hyperparameter.
 enum class Extent : std::uint8_t {
-  one,         ///< the second extent of a vector
-  vocabulary,  ///< V
-  width,       ///< C
-  ffn,         ///< F
-  ffn_twice,   ///< 2F: gate above up
-  queries,     ///< H·D
-  keys,        ///< Hkv·D, also that of the values
-  qkv,         ///< (H + 2·Hkv)·D
-  head,        ///< D
-  positions,   ///< tokens in the context
+  one,               ///< the second extent of a vector
+  vocabulary,        ///< V
+  width,             ///< C
+  ffn,               ///< F
+  ffn_twice,         ///< 2F: gate above up
+  queries,           ///< H·D
+  keys,              ///< Hkv·D, also that of the values
+  qkv,               ///< (H + 2·Hkv)·D
+  head,              ///< D
+  positions,         ///< tokens in the context
+  experts,           ///< E
+  ffn_of_experts,    ///< E·F: all rows of a stack [E, F, C]
+  width_of_experts,  ///< E·C: all rows of a stack [E, C, F]
 };
 
 /// What GGUF wants done to a weight.
@@ -36,7 +39,9 @@ enum class Transform : std::uint8_t {
 
 enum class Bias : std::uint8_t { never, optional, always };
 
-/// One layer, or one per block where the names hold «{}» for the number of the block. Its tensors are the
+/// One layer, or one per block where the names hold «{}» for the number of the block. Where the checkpoint's
+/// name holds «[]» for the number of an expert, GGUF has the matrices of all experts in one tensor [E, R, K]
+/// (Transform::as_is, no bias). Its tensors are the
 /// names with «.weight» and, with a bias, «.bias» behind.
 struct TensorRule {
   std::string_view gguf;
@@ -61,6 +66,7 @@ struct ConfigKeys {
   std::string_view context = "max_position_embeddings";
   std::string_view norm_epsilon = "rms_norm_eps";
   std::string_view activation = "hidden_act";
+  std::string_view dense_ffn = {};  ///< width that a feed-forward network without experts would have
 };
 
 /// What transformers takes where config.json says nothing. 0: there is no default, the key must be there,
@@ -100,6 +106,9 @@ struct HfLayout {
   std::span<const std::string_view> windowed = {};
   /// A zero is written where the model has no window: llama.cpp tells Phi-4 from Phi-3 by it.
   bool always_writes_window = false;
+  /// Flag that the weights of a token's experts add up to one; false if config.json does not say, and they
+  /// always do if the family has no such flag.
+  std::string_view normalize_experts = {};
   std::span<const TensorRule> tensors;
   /// Cut out of tensor names before they are looked up («transformer.», which some checkpoints lack).
   std::span<const std::string_view> removed_from_names = {};

@@ -38,7 +38,7 @@ constexpr TensorRule kTensors[] = {
 const Architecture llama = {
     .name = "llama",
     // Rows of q and k are stored in an order that makes RoPE's pairs neighbours.
-    .family = {.rope_pairs = RopePairs::neighbours},
+    .family = {.rope_pairs = RopePairs::neighbours, .may_have_experts = true},
     .hf =
         {
             .architectures = kClasses,

@@ -30,7 +30,9 @@ const Architecture* find_architecture(std::string_view name) noexcept {
 
 std::string architecture_names() {
   std::string list;
-  for (const Architecture* architecture : kArchitectures) append(list, architecture->name);
+  for (const Architecture* architecture : kArchitectures)
+    // Mixtral shares its name with llama.
+    if (find_architecture(architecture->name) == architecture) append(list, architecture->name);
   return list;
 }
 
