@@ -38,9 +38,11 @@ std::string command_of(const FileSummary& file) {
   if (const std::string method = note(file, "quantize.kerf.method"); method == "imatrix")
     out += " --imatrix " + note(file, "quantize.imatrix.file");
   else if (method != "rtn")
-    out += fmt::format(" --method {} --calib {} --calib-ctx {}", method,
-                       note(file, "quantize.kerf.calibration.texts"),
-                       note(file, "quantize.kerf.calibration.ctx"));
+    out += " --method " + method;
+  if (const std::string texts = note(file, "quantize.kerf.calibration.texts"); !texts.empty())
+    out += fmt::format(" --calib {} --calib-ctx {}", texts, note(file, "quantize.kerf.calibration.ctx"));
+  if (const std::string seed = note(file, "quantize.kerf.rotation.seed"); !seed.empty())
+    out += " --rotate " + seed;
   return out;
 }
 
